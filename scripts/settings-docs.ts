@@ -1,0 +1,18 @@
+// Writes what is derived from the table of settings: .env.example and the configuration tables in README.md.
+import { resolve } from "node:path"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import { Effect, FileSystem } from "effect"
+import { renderEnvExample, withMarkdownTable } from "../src/config/SettingsDocs.ts"
+
+const root = resolve(import.meta.dirname, "..")
+
+const program = Effect.gen(function* () {
+  const files = yield* FileSystem.FileSystem
+  yield* files.writeFileString(resolve(root, ".env.example"), renderEnvExample())
+  const readmePath = resolve(root, "README.md")
+  const readme = yield* files.readFileString(readmePath)
+  yield* files.writeFileString(readmePath, yield* Effect.fromResult(withMarkdownTable(readme)))
+})
+
+NodeRuntime.runMain(program.pipe(Effect.provide(NodeFileSystem.layer)))

@@ -1,0 +1,168 @@
+import { Duration, Effect, Option, Redacted, Schema, SchemaGetter, SchemaIssue } from "effect"
+import { Model, ModelProvider } from "../domain/Model.ts"
+
+/** How one kind of setting is read from text. `expected` completes the sentence "expected …". */
+export interface SettingKind<S extends Schema.Top> {
+  readonly schema: S
+  readonly expected: string
+  /** The value must never be shown, not even when it is wrong. */
+  readonly secret: boolean
+}
+
+/**
+ * A kind from a plain function: `decode` gives None for text that is not such a value. Settings are only ever read, so
+ * encoding is refused.
+ */
+const kind = <A>(type: Schema.Codec<A>, expected: string, decode: (text: string) => Option.Option<A>) => ({
+  schema: Schema.String.pipe(
+    Schema.decodeTo(type, {
+      decode: SchemaGetter.transformEffect((text: string, options) =>
+        Option.match(decode(text), {
+          onNone: () => Effect.fail(new SchemaIssue.InvalidValue({ expected }, text, options)),
+          onSome: Effect.succeed
+        })
+      ),
+      encode: SchemaGetter.forbidden(() => "Settings are read, never written")
+    })
+  ),
+  expected,
+  secret: false
+})
+
+/** The http(s) URL as given; None for anything else. */
+const parseEndpoint = (text: string): Option.Option<URL> =>
+  Option.fromNullishOr(URL.parse(text)).pipe(Option.filter(({ protocol }) => /^https?:$/.test(protocol)))
+
+/** A base that paths are appended to: no slash at its end, and no query or fragment, which would swallow the paths. */
+const parseBaseUrl = (text: string): Option.Option<string> =>
+  parseEndpoint(text).pipe(
+    Option.filter(({ search, hash }) => search === "" && hash === ""),
+    Option.map(({ href }) => href.replace(/\/+$/, ""))
+  )
+
+/** The decoded parts of a comma list, trimmed, without empty parts and repetitions; None if one of them is wrong. */
+const parseList = (text: string, parsePart: (part: string) => Option.Option<string>) => {
+  const parts = text.split(",").map((part) => part.trim())
+  return Option.map(Option.all(parts.filter((part) => part !== "").map(parsePart)), (list) => [...new Set(list)])
+}
+
+const isFilled = (list: ReadonlyArray<string>) => list.length > 0
+
+const parseInteger = (text: string, minimum: number, maximum: number) =>
+  Option.liftPredicate(Number(text), (value) => /^\d+$/.test(text) && value >= minimum && value <= maximum)
+
+/** Any text that is not empty. */
+export const text = kind(Schema.String, "some text", Option.some)
+
+/** A secret: any text, kept Redacted. */
+export const secretText = {
+  schema: Schema.RedactedFromValue(Schema.String),
+  expected: "some text",
+  secret: true
+}
+
+/** A secret URL with one of `protocols` (each with its colon). */
+export const secretUrl = (...protocols: ReadonlyArray<string>) => ({
+  ...kind(
+    Schema.Redacted(Schema.String),
+    `a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(" or ")}`,
+    (url) => {
+      const protocol = URL.parse(url)?.protocol
+      return protocol !== undefined && protocols.includes(protocol) ? Option.some(Redacted.make(url)) : Option.none()
+    }
+  ),
+  secret: true
+})
+
+/** An http(s) URL to send to, as given. */
+export const endpointUrl = kind(Schema.String, "an http:// or https:// URL", (url) =>
+  Option.as(parseEndpoint(url), url)
+)
+
+/** An http(s) URL without query that paths are appended to; decoded without a slash at its end. */
+export const baseUrl = kind(Schema.String, "an http:// or https:// URL without query", parseBaseUrl)
+
+/** A comma list of such base URLs without repetitions; it may be empty. */
+export const baseUrls = kind(
+  Schema.Array(Schema.String),
+  "http:// or https:// URLs without query, separated by commas",
+  (value) => parseList(value, parseBaseUrl)
+)
+
+/** A comma list of texts without repetitions. */
+export const list = kind(Schema.Array(Schema.String), "a list, separated by commas", (value) =>
+  Option.filter(parseList(value, Option.some), isFilled)
+)
+
+/** A comma list of web origins (RFC 6454: scheme, host, port), or `*` for all. */
+export const origins = kind(
+  Schema.Array(Schema.String),
+  "origins such as https://app.example.com, separated by commas, or *",
+  (value) => {
+    const parseOrigin = (part: string) =>
+      part === "*" ? Option.some(part) : Option.map(parseBaseUrl(part), (url) => new URL(url).origin)
+    return Option.filter(parseList(value, parseOrigin), isFilled)
+  }
+)
+
+/** A host name or address to listen on. */
+export const host = kind(Schema.String, "a host name or an address", (value) =>
+  Option.liftPredicate(value, (name) => /^[^\s/]+$/.test(name))
+)
+
+/** A whole number within bounds (both included). */
+export const integer = (minimum: number, maximum: number) =>
+  kind(Schema.Int, `a whole number from ${minimum} to ${maximum}`, (value) => parseInteger(value, minimum, maximum))
+
+/** A number from 0 to 1. */
+export const fraction = kind(Schema.Finite, "a number from 0 to 1", (value) =>
+  Option.liftPredicate(Number(value), (number) => /^\d*\.?\d+$/.test(value) && number <= 1)
+)
+
+/** Timers of Node count milliseconds in 31 bits. */
+const longestTimer = 2 ** 31 - 1
+
+/** A duration, written as a whole number of milliseconds. */
+export const milliseconds = (minimum: number) =>
+  kind(Schema.Duration, `milliseconds, a whole number from ${minimum} to ${longestTimer}`, (value) =>
+    Option.map(parseInteger(value, minimum, longestTimer), Duration.millis)
+  )
+
+const truths = new Map(
+  Object.entries({ true: true, "1": true, yes: true, on: true, false: false, "0": false, no: false, off: false })
+)
+
+/** true or false, in the spellings that are common in environments. */
+export const boolean = kind(Schema.Boolean, "true or false", (value) =>
+  Option.fromNullishOr(truths.get(value.toLowerCase()))
+)
+
+/** One of several words, in any case; decoded to the spelling given here. */
+export const oneOf = <const L extends string>(...words: ReadonlyArray<L>) =>
+  kind(Schema.Literals(words), `one of ${words.join(", ").toLowerCase()}`, (value) =>
+    Option.fromNullishOr(words.find((word) => word.toLowerCase() === value.toLowerCase()))
+  )
+
+const ConfiguredModel = Schema.Struct({
+  provider: ModelProvider,
+  name: Schema.NonEmptyString,
+  title: Schema.optionalKey(Schema.NonEmptyString),
+  contextWindow: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThan(0)))
+}).pipe(
+  Schema.decodeTo(Model, {
+    decode: SchemaGetter.transform(({ provider, name, title = name, contextWindow = 200_000 }) => ({
+      provider,
+      name,
+      title,
+      contextWindow
+    })),
+    encode: SchemaGetter.transform((model) => ({ ...model }))
+  })
+)
+
+/** Models as a JSON array; the title defaults to the name, the context window to 200000 tokens. */
+export const models = {
+  schema: Schema.fromJsonString(Schema.Array(ConfiguredModel).check(Schema.isMinLength(1))),
+  expected: `a JSON array of {"provider": "anthropic|openai|google|proxy", "name": …, "title"?: …, "contextWindow"?: …}`,
+  secret: false
+}

@@ -1,0 +1,88 @@
+import { Context, Effect, Layer, Result, Schema, SchemaIssue } from "effect"
+import { withoutCredentials } from "./Credentials.ts"
+import { type SettingProblem, SettingsInvalid } from "./SettingsInvalid.ts"
+import { desktopsWithoutWork, misspelt, withoutEffect } from "./SettingsNotices.ts"
+import { dotEnvFile, environment, type FoundSetting, findSettings, type SettingsSource } from "./SettingsSource.ts"
+import { SettingsSchema, settings, textsByField } from "./SettingsTable.ts"
+
+/**
+ * The decoded settings, by field of `settingsTable`, whose rows say what each one means. Times are Durations, secrets are
+ * Redacted, and what has no default is an Option.
+ */
+export type SettingsValues = typeof SettingsSchema.Type & {
+  /** Remarks for the person who starts the service: what was set and has no effect, and probable misspellings. */
+  readonly notices: ReadonlyArray<string>
+}
+
+/** Every setting of the service (contract/configuration.md), read once at start. */
+export class Settings extends Context.Service<Settings, SettingsValues>()("bytebot/Settings") {
+  /** Reads the environment and `.env` in the working folder; the environment wins. */
+  static readonly layer: Layer.Layer<Settings, SettingsInvalid> = Layer.effect(
+    Settings,
+    Effect.suspend(() => readSettings("."))
+  )
+
+  /** Reads the given variables and nothing else. */
+  static readonly layerFrom = (variables: SettingsSource["variables"]): Layer.Layer<Settings, SettingsInvalid> =>
+    Layer.effect(
+      Settings,
+      Effect.suspend(() => Effect.fromResult(decodeSettings([{ place: "in the given variables", variables }])))
+    )
+}
+
+/** Reads the environment and `.env` in `folder`; the environment wins. */
+export const readSettings = Effect.fn("Settings.read")(function* (folder: string) {
+  const file = yield* dotEnvFile(folder).pipe(
+    Effect.mapError(
+      ({ reason }) =>
+        new SettingsInvalid({
+          problems: [{ name: ".env", problem: `cannot be read (${reason._tag})`, expected: "a readable file, or none" }]
+        })
+    )
+  )
+  return yield* Effect.fromResult(decodeSettings([yield* environment, file]))
+})
+
+/** Settings from several sources, the strongest first. Fails with everything that is wrong at once. */
+export const decodeSettings = (
+  sources: ReadonlyArray<SettingsSource>
+): Result.Result<SettingsValues, SettingsInvalid> => {
+  const found = findSettings(sources)
+  const texts = textsByField(({ field }) => found.get(field)?.text)
+  return Schema.decodeUnknownResult(SettingsSchema)(texts, { errors: "all", onExcessProperty: "error" }).pipe(
+    Result.mapBoth({
+      onFailure: ({ issue }) => new SettingsInvalid({ problems: problemsOf(issue, found) }),
+      onSuccess: (values) => ({
+        ...values,
+        notices: [...withoutEffect(values, found), ...desktopsWithoutWork(values.desktopUrls), ...misspelt(sources)]
+      })
+    })
+  )
+}
+
+const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()
+
+/** One problem for each setting that did not decode. */
+const problemsOf = (
+  issue: SchemaIssue.Issue,
+  found: ReadonlyMap<string, FoundSetting>
+): ReadonlyArray<SettingProblem> => {
+  const { issues } = formatIssue(issue)
+  return settings.flatMap((row) => {
+    const ofRow = issues.filter(({ path }) => path?.[0] === row.field)
+    const given = found.get(row.field)
+    if (ofRow.length === 0 || given === undefined) return []
+    const shown = row.secret ? "its value (not shown)" : abbreviate(given.text)
+    const within = ofRow.flatMap(({ path = [], message }) =>
+      path.length > 1 ? [`${path.slice(1).join(".")}: ${message}`] : []
+    )
+    const details = row.secret || within.length === 0 ? "" : ` (${within.join("; ")})`
+    return [{ name: given.name, problem: `${shown} ${given.place} is not valid${details}`, expected: row.expected }]
+  })
+}
+
+/** A value for a message: on one line, not too long. */
+const abbreviate = (text: string) => {
+  const line = withoutCredentials(text).replaceAll(/\s+/g, " ")
+  return `"${line.length > 60 ? `${line.slice(0, 59)}…` : line}"`
+}

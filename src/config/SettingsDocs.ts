@@ -1,0 +1,65 @@
+import { Result, Schema } from "effect"
+import { settingGroups } from "./Setting.ts"
+import { type SettingRow, settings } from "./SettingsTable.ts"
+
+const meaningOf = ({ aliases, meaning, effectiveFrom }: SettingRow) =>
+  [
+    meaning,
+    ...aliases.map((alias) => `Also read from ${alias}.`),
+    ...(effectiveFrom === undefined ? [] : [`Not yet in effect: waits for ${effectiveFrom}.`])
+  ].join(" ")
+
+const inGroups = <A>(render: (group: string, rows: ReadonlyArray<SettingRow>) => A) =>
+  settingGroups.map((group) =>
+    render(
+      group,
+      settings.filter((row) => row.group === group)
+    )
+  )
+
+/** The file `.env.example`: every setting, commented out, at its default. */
+export const renderEnvExample = (): string =>
+  [
+    "# The settings of bytebot-agent. Copy this file to .env and remove the # in front of what you change.",
+    "# A variable of the environment goes before .env; an empty one counts as unset. Put a value that holds # in quotes.",
+    "# Generated from src/config/SettingsTable.ts by scripts/settings-docs.ts.",
+    ...inGroups((group, rows) =>
+      [`\n## ${group}`, ...rows.map((row) => `\n# ${meaningOf(row)}\n#${row.name}=${row.default ?? ""}`)].join("\n")
+    ),
+    ""
+  ].join("\n")
+
+const escapeCell = (text: string) => text.replaceAll("|", "\\|")
+
+/** The README's configuration tables in Markdown, one for each group. */
+export const renderMarkdownTable = (): string =>
+  inGroups((group, rows) =>
+    [
+      `**${group}**`,
+      "",
+      "| Name | Default | Meaning |",
+      "|---|---|---|",
+      ...rows.map(
+        (row) => `| \`${row.name}\` | ${row.default ? `\`${row.default}\`` : ""} | ${escapeCell(meaningOf(row))} |`
+      )
+    ].join("\n")
+  ).join("\n\n")
+
+const begin = "<!-- settings:begin -->"
+const end = "<!-- settings:end -->"
+
+/** The README has no place for the tables. */
+export class MarkersMissing extends Schema.TaggedError<MarkersMissing>()("MarkersMissing", {}) {
+  override get message(): string {
+    return `README.md needs the lines ${begin} and ${end}`
+  }
+}
+
+/** The README with the tables put between its two markers. */
+export const withMarkdownTable = (readme: string): Result.Result<string, MarkersMissing> => {
+  const from = readme.indexOf(begin)
+  const to = readme.indexOf(end, from)
+  return from < 0 || to < 0
+    ? Result.fail(new MarkersMissing())
+    : Result.succeed(`${readme.slice(0, from + begin.length)}\n\n${renderMarkdownTable()}\n\n${readme.slice(to)}`)
+}

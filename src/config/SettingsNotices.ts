@@ -1,0 +1,40 @@
+import { Equal } from "effect"
+import { probablyMeant } from "./Misspelling.ts"
+import type { FoundSetting, SettingsSource } from "./SettingsSource.ts"
+import { defaultValues, type SettingsSchema, settings } from "./SettingsTable.ts"
+
+/** Only names with our prefix are surely meant for us. */
+const ourPrefix = "BYTEBOT_"
+
+/** What to tell about settings that differ from their default and have no effect (yet). */
+export const withoutEffect = (
+  values: typeof SettingsSchema.Type,
+  found: ReadonlyMap<string, FoundSetting>
+): ReadonlyArray<string> =>
+  settings.flatMap((row) => {
+    const given = found.get(row.field)
+    const works = row.effectiveFrom === undefined && row.meanwhile === undefined
+    if (works || given === undefined || Equal.equals(values[row.field], defaultValues[row.field])) return []
+    const cause = row.effectiveFrom === undefined ? "" : ` (it waits for ${row.effectiveFrom})`
+    return [`${given.name} ${row.meanwhile ?? "has no effect yet"}${cause}.`]
+  })
+
+/** What to tell about variables that look like misspelt settings. */
+export const misspelt = (sources: ReadonlyArray<SettingsSource>): ReadonlyArray<string> => {
+  const known = settings.flatMap(({ name, aliases }) => [name, ...aliases])
+  const unknown = sources
+    .flatMap(({ variables }) => Object.keys(variables))
+    .filter((name) => name.startsWith(ourPrefix) && !known.includes(name))
+  return [...new Set(unknown)].flatMap((name) => {
+    const meant = probablyMeant(name, known)
+    return meant === undefined ? [] : [`${name} is not a setting; did you mean ${meant}?`]
+  })
+}
+
+/** What to tell about desktops beyond the first. */
+export const desktopsWithoutWork = (urls: ReadonlyArray<string>): ReadonlyArray<string> =>
+  urls.length < 2
+    ? []
+    : [
+        `BYTEBOT_DESKTOP_BASE_URL names ${urls.length} desktops; only the first is used yet (the others wait for several desktops).`
+      ]

@@ -1,0 +1,277 @@
+import { Schema, Struct } from "effect"
+import { optional, required, type Setting } from "./Setting.ts"
+import * as Kind from "./SettingKinds.ts"
+
+/**
+ * Every setting of the service, by the name of its field in `Settings`. Decoding, start-up notices, `.env.example`
+ * and the README's table come from here. Names and defaults: contract/configuration.md.
+ */
+export const settingsTable = {
+  port: required("PORT", Kind.integer(0, 65535), {
+    group: "Service",
+    default: "9991",
+    meaning: "Port to listen on; 0 takes any free one."
+  }),
+  host: required("HOST", Kind.host, {
+    group: "Service",
+    default: "0.0.0.0",
+    meaning: "Address to listen on; 127.0.0.1 keeps the service to this machine."
+  }),
+  corsOrigins: optional("CORS_ORIGINS", Kind.origins, {
+    group: "Service",
+    meaning: "Web origins whose pages may call the service, separated by commas; unset: all of them."
+  }),
+  logLevel: required("LOG_LEVEL", Kind.oneOf("Debug", "Info", "Warn", "Error"), {
+    group: "Service",
+    default: "info",
+    meaning: "Least important messages that are logged: debug, info, warn or error."
+  }),
+  logFormat: required("LOG_FORMAT", Kind.oneOf("auto", "pretty", "json"), {
+    group: "Service",
+    default: "auto",
+    meaning: "pretty, json, or auto: pretty on a terminal, json otherwise."
+  }),
+  shutdownTimeout: required("SHUTDOWN_TIMEOUT", Kind.milliseconds(0), {
+    group: "Service",
+    default: "10000",
+    meaning: "Milliseconds that running work gets to end when the service is stopped."
+  }),
+  workers: optional("WORKERS", Kind.text, {
+    group: "Service",
+    meaning: "Ignored: the service is one process; start more replicas instead.",
+    meanwhile: "is ignored: the service is one process; start more replicas instead"
+  }),
+
+  databaseUrl: optional("DATABASE_URL", Kind.secretUrl("postgresql:", "postgres:"), {
+    group: "Database",
+    meaning: "PostgreSQL server, postgresql://user:password@host:5432/name; unset: a private server is started."
+  }),
+  dataDir: required("BYTEBOT_DATA_DIR", Kind.text, {
+    group: "Database",
+    default: ".data",
+    meaning: "Folder of the private PostgreSQL server and its password."
+  }),
+  databasePoolMax: required("DATABASE_POOL_MAX", Kind.integer(1, 1000), {
+    group: "Database",
+    default: "10",
+    meaning: "Most connections to PostgreSQL at a time."
+  }),
+  databaseConnectTimeout: required("DATABASE_CONNECT_TIMEOUT", Kind.milliseconds(1), {
+    group: "Database",
+    default: "10000",
+    meaning: "Milliseconds that one attempt to connect to PostgreSQL may take."
+  }),
+  databaseConnectRetry: required("DATABASE_CONNECT_RETRY", Kind.milliseconds(0), {
+    group: "Database",
+    default: "60000",
+    meaning: "Milliseconds for which an unreachable PostgreSQL is tried again at start before the service gives up."
+  }),
+  migrateOnStart: required("MIGRATE_ON_START", Kind.boolean, {
+    group: "Database",
+    default: "true",
+    meaning: "Whether the service brings the database's schema up to date when it starts.",
+    effectiveFrom: "separate migrations",
+    meanwhile: "has no effect yet: the schema is always brought up to date at start"
+  }),
+
+  anthropicApiKey: optional("ANTHROPIC_API_KEY", Kind.secretText, {
+    group: "Models",
+    meaning: "Key for Anthropic's models; without it they are not offered."
+  }),
+  anthropicBaseUrl: optional("ANTHROPIC_BASE_URL", Kind.baseUrl, {
+    group: "Models",
+    meaning: "Another endpoint for Anthropic's API."
+  }),
+  openaiApiKey: optional("OPENAI_API_KEY", Kind.secretText, {
+    group: "Models",
+    meaning: "Key for OpenAI's models; without it they are not offered.",
+    effectiveFrom: "the OpenAI provider"
+  }),
+  openaiBaseUrl: optional("OPENAI_BASE_URL", Kind.baseUrl, {
+    group: "Models",
+    meaning: "Another endpoint for OpenAI's API.",
+    effectiveFrom: "the OpenAI provider"
+  }),
+  geminiApiKey: optional("GEMINI_API_KEY", Kind.secretText, {
+    group: "Models",
+    aliases: ["GOOGLE_API_KEY"],
+    meaning: "Key for Google's Gemini models; without it they are not offered.",
+    effectiveFrom: "the Gemini provider"
+  }),
+  geminiBaseUrl: optional("GOOGLE_GEMINI_BASE_URL", Kind.baseUrl, {
+    group: "Models",
+    meaning: "Another endpoint for Google's Gemini API.",
+    effectiveFrom: "the Gemini provider"
+  }),
+  llmProxyUrl: optional("BYTEBOT_LLM_PROXY_URL", Kind.baseUrl, {
+    group: "Models",
+    meaning: "OpenAI-compatible proxy (LiteLLM, Ollama, …); when set, only its models are offered.",
+    effectiveFrom: "the proxy provider",
+    meanwhile: "has only a part of its effect yet: the proxy's models are listed, but tasks cannot run on them"
+  }),
+  llmProxyApiKey: optional("BYTEBOT_LLM_PROXY_API_KEY", Kind.secretText, {
+    group: "Models",
+    meaning: "Key for the proxy, if it wants one.",
+    effectiveFrom: "the proxy provider"
+  }),
+  models: optional("BYTEBOT_MODELS", Kind.models, {
+    group: "Models",
+    meaning:
+      'Models to offer instead of the built-in list: [{"provider":"anthropic","name":"…","title":"…","contextWindow":200000}].'
+  }),
+  defaultModel: optional("BYTEBOT_DEFAULT_MODEL", Kind.text, {
+    group: "Models",
+    meaning: "Model of tasks that name none, as provider/name or name; unset: the first one offered."
+  }),
+  modelFallbacks: optional("BYTEBOT_MODEL_FALLBACKS", Kind.list, {
+    group: "Models",
+    meaning: "Models to go on with while a provider stays unavailable, as provider/name, separated by commas.",
+    effectiveFrom: "model fallbacks"
+  }),
+  modelRetryFor: required("BYTEBOT_MODEL_RETRY_FOR", Kind.milliseconds(0), {
+    group: "Models",
+    default: "900000",
+    meaning: "Milliseconds for which an overloaded or unreachable model is tried again before the task fails."
+  }),
+
+  desktopUrls: required("BYTEBOT_DESKTOP_BASE_URL", Kind.baseUrls, {
+    group: "Desktop and agent",
+    default: "",
+    meaning:
+      "The desktop daemon, e.g. http://localhost:9990; several are separated by commas (only the first is used yet)."
+  }),
+  settleDelay: required("BYTEBOT_SETTLE_DELAY", Kind.milliseconds(0), {
+    group: "Desktop and agent",
+    default: "750",
+    meaning: "Milliseconds between an action on the desktop and the screenshot that shows its effect."
+  }),
+  maxIterations: required("BYTEBOT_MAX_ITERATIONS", Kind.integer(1, 1_000_000), {
+    group: "Desktop and agent",
+    default: "500",
+    meaning: "Most model calls for one task before it asks for help."
+  }),
+  keepScreenshots: optional("BYTEBOT_KEEP_SCREENSHOTS", Kind.integer(1, 100), {
+    group: "Desktop and agent",
+    meaning: "Newest screenshots that a model is shown; older ones are left out of its calls.",
+    effectiveFrom: "thinning out of screenshots"
+  }),
+  analyticsEndpoint: optional("BYTEBOT_ANALYTICS_ENDPOINT", Kind.endpointUrl, {
+    group: "Desktop and agent",
+    meaning: "URL that receives every completed, failed or cancelled task with its messages."
+  }),
+
+  clusterEnabled: required("CLUSTER", Kind.boolean, {
+    group: "Replicas and events",
+    default: "false",
+    meaning: "Whether several replicas share the work through one database.",
+    effectiveFrom: "running several replicas"
+  }),
+  redisUrl: optional("REDIS_URL", Kind.secretUrl("redis:", "rediss:"), {
+    group: "Replicas and events",
+    meaning: "Redis that carries the events between replicas instead of PostgreSQL.",
+    effectiveFrom: "events over Redis"
+  }),
+
+  authEnabled: required("AUTH_ENABLED", Kind.boolean, {
+    group: "Accounts",
+    default: "false",
+    meaning: "Whether users must log in.",
+    effectiveFrom: "accounts",
+    meanwhile: "has no effect yet: everyone who reaches the port can use the service"
+  }),
+  betterAuthSecret: optional("BETTER_AUTH_SECRET", Kind.secretText, {
+    group: "Accounts",
+    aliases: ["JWT_SECRET"],
+    meaning: "Secret that signs sessions.",
+    effectiveFrom: "accounts"
+  }),
+  betterAuthUrl: optional("BETTER_AUTH_URL", Kind.baseUrl, {
+    group: "Accounts",
+    meaning: "URL under which browsers reach the service.",
+    effectiveFrom: "accounts"
+  }),
+  betterAuthTrustedOrigins: optional("BETTER_AUTH_TRUSTED_ORIGINS", Kind.list, {
+    group: "Accounts",
+    meaning: "Web origins from which users may log in, separated by commas.",
+    effectiveFrom: "accounts"
+  }),
+
+  otelEndpoint: optional("OTEL_EXPORTER_OTLP_ENDPOINT", Kind.baseUrl, {
+    group: "Tracing",
+    meaning: "OpenTelemetry collector that receives traces, metrics and logs; unset: none are sent.",
+    effectiveFrom: "tracing"
+  }),
+  otelHeaders: optional("OTEL_EXPORTER_OTLP_HEADERS", Kind.secretText, {
+    group: "Tracing",
+    meaning: "Headers for the collector: name=value, separated by commas.",
+    effectiveFrom: "tracing"
+  }),
+  otelProtocol: required("OTEL_EXPORTER_OTLP_PROTOCOL", Kind.oneOf("http/protobuf", "http/json", "grpc"), {
+    group: "Tracing",
+    default: "http/protobuf",
+    meaning: "How the collector is spoken to: http/protobuf or http/json.",
+    effectiveFrom: "tracing"
+  }),
+  otelServiceName: required("OTEL_SERVICE_NAME", Kind.text, {
+    group: "Tracing",
+    default: "bytebot-agent",
+    meaning: "Name under which the service appears in traces.",
+    effectiveFrom: "tracing"
+  }),
+  otelResourceAttributes: optional("OTEL_RESOURCE_ATTRIBUTES", Kind.text, {
+    group: "Tracing",
+    meaning: "More attributes of the service in traces: name=value, separated by commas.",
+    effectiveFrom: "tracing"
+  }),
+  otelTracesSampler: required(
+    "OTEL_TRACES_SAMPLER",
+    Kind.oneOf(
+      "always_on",
+      "always_off",
+      "traceidratio",
+      "parentbased_always_on",
+      "parentbased_always_off",
+      "parentbased_traceidratio"
+    ),
+    {
+      group: "Tracing",
+      default: "parentbased_always_on",
+      meaning: "Which traces are sent; the names are OpenTelemetry's.",
+      effectiveFrom: "tracing"
+    }
+  ),
+  otelTracesSamplerArg: optional("OTEL_TRACES_SAMPLER_ARG", Kind.fraction, {
+    group: "Tracing",
+    meaning: "Share of the traces that a ratio sampler sends, from 0 to 1.",
+    effectiveFrom: "tracing"
+  })
+}
+
+interface SchemaOf extends Struct.Lambda {
+  <S extends Schema.Top>(setting: Setting<S>): S
+  readonly "~lambda.out": this["~lambda.in"] extends Setting<infer S> ? S : never
+}
+
+/** Decodes texts by field name (a key is absent when the setting has neither value nor default). */
+export const SettingsSchema = Schema.Struct(
+  Struct.map(
+    settingsTable,
+    Struct.lambda<SchemaOf>((setting) => setting.schema)
+  )
+)
+
+/** The table's rows in order, each with its field's name. */
+export const settings = Struct.keys(settingsTable).map((field) => ({ field, ...settingsTable[field] }))
+export type SettingRow = (typeof settings)[number]
+
+/** What to decode: the texts that `textOf` has for the rows, completed by the defaults. */
+export const textsByField = (textOf: (row: SettingRow) => string | undefined): Record<string, string> =>
+  Object.fromEntries(
+    settings.flatMap((row) => {
+      const text = textOf(row) ?? row.default
+      return text === undefined ? [] : [[row.field, text]]
+    })
+  )
+
+/** The settings when nothing is set. */
+export const defaultValues = Schema.decodeUnknownSync(SettingsSchema)(textsByField(() => undefined))

@@ -1,0 +1,55 @@
+import { Option } from "effect"
+import { withoutCredentials } from "./Credentials.ts"
+import type { SettingsValues } from "./Settings.ts"
+import { settingsTable } from "./SettingsTable.ts"
+
+/** What only the running service knows. */
+export interface StartupInfo {
+  /** URL that the server listens on, e.g. http://0.0.0.0:9991. */
+  readonly address: string
+  /** The database in a few words, without its password. */
+  readonly database: string
+}
+
+const providers = [
+  { title: "Anthropic", field: "anthropicApiKey" },
+  { title: "OpenAI", field: "openaiApiKey" },
+  { title: "Google", field: "geminiApiKey" },
+  { title: "the proxy", field: "llmProxyUrl" }
+] as const
+
+/** Providers that tasks can use, were they configured. */
+const workingProviders = providers.filter(({ field }) => settingsTable[field].effectiveFrom === undefined)
+
+/** The few lines that are printed once the service listens: what it uses, what is missing and how to add it, what to try. */
+export const startupNotice = (settings: SettingsValues, info: StartupInfo): ReadonlyArray<string> => {
+  const models = workingProviders
+    .filter(({ field }) => Option.isSome<unknown>(settings[field]))
+    .map(({ title }) => title)
+  // Only the first desktop is used yet.
+  const desktops = settings.desktopUrls.slice(0, 1).map(withoutCredentials)
+  const missing = [
+    ...(models.length > 0
+      ? []
+      : [`a model: set ${workingProviders.map(({ field }) => settingsTable[field].name).join(" or ")}`]),
+    ...(desktops.length > 0 ? [] : [`a desktop: set ${settingsTable.desktopUrls.name}=http://localhost:9990`])
+  ]
+  return [
+    `bytebot-agent listens on ${info.address}`,
+    `  database: ${info.database}`,
+    `  desktop:  ${desktops.join(", ") || "none"}`,
+    `  models:   ${models.join(", ") || "none"}`,
+    ...(missing.length === 0
+      ? []
+      : [
+          "Before tasks can run it needs (in the environment or in .env, then start again):",
+          ...missing.map((line) => `  - ${line}`)
+        ]),
+    ...settings.notices.map((notice) => `Note: ${notice}`),
+    `Try: curl ${reachable(info.address)}/tasks`
+  ]
+}
+
+/** The address as a program on this machine reaches it: the wildcard addresses of RFC 1122 and RFC 4291 are no destinations. */
+const reachable = (address: string) =>
+  address.replace(/\/+$/, "").replace(/^(https?:\/\/)(0\.0\.0\.0|\[::\])(?=:|$)/, "$1localhost")

@@ -1,0 +1,27 @@
+/**
+ * SQL expressions that build the wire's JSON of a row, with the keys in the contract's order (rest.md) and dates as
+ * ISO instants. Rows are read in this one shape everywhere; jsonb columns keep the order PostgreSQL gives them.
+ */
+
+const instant = (column: string) => `to_char(${column}, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
+
+/** The Task object of the row `alias`. */
+export const taskJson = (alias: string): string =>
+  `json_build_object('id', ${alias}."id", 'description', ${alias}."description", 'type', ${alias}."type", 'status', ${alias}."status", ` +
+  `'priority', ${alias}."priority", 'control', ${alias}."control", 'createdAt', ${instant(`${alias}."createdAt"`)}, ` +
+  `'createdBy', ${alias}."createdBy", 'scheduledFor', ${instant(`${alias}."scheduledFor"`)}, 'updatedAt', ${instant(`${alias}."updatedAt"`)}, ` +
+  `'executedAt', ${instant(`${alias}."executedAt"`)}, 'completedAt', ${instant(`${alias}."completedAt"`)}, ` +
+  `'queuedAt', ${instant(`${alias}."queuedAt"`)}, 'error', ${alias}."error", 'result', ${alias}."result", 'model', ${alias}."model")`
+
+/** The File object of the row `alias`. */
+export const fileJson = (alias: string): string =>
+  `json_build_object('id', ${alias}."id", 'name', ${alias}."name", 'type', ${alias}."type", 'size', ${alias}."size", ` +
+  `'data', ${alias}."data", 'createdAt', ${instant(`${alias}."createdAt"`)}, 'updatedAt', ${instant(`${alias}."updatedAt"`)}, ` +
+  `'taskId', ${alias}."taskId")`
+
+/** The Message object of the row `alias`; content that is no array (older writers) is shown as an array of one. */
+export const messageJson = (alias: string): string =>
+  `json_build_object('id', ${alias}."id", ` +
+  `'content', CASE jsonb_typeof(${alias}."content") WHEN 'array' THEN ${alias}."content" ELSE jsonb_build_array(${alias}."content") END, ` +
+  `'role', ${alias}."role", 'createdAt', ${instant(`${alias}."createdAt"`)}, 'updatedAt', ${instant(`${alias}."updatedAt"`)}, ` +
+  `'taskId', ${alias}."taskId", 'summaryId', ${alias}."summaryId")`

@@ -1,0 +1,66 @@
+import { Cause, Context, type DateTime, Effect, Layer, Schema } from "effect"
+import { ClusterSchema, DeliverAt, Entity, type Sharding } from "effect/cluster"
+import { Rpc } from "effect/rpc"
+
+/** A wake-up for later; the message storage holds it back until `at`. */
+class WakeAtPayload extends Schema.Class<WakeAtPayload>("bytebot/placement/WakeAtPayload")({
+  at: Schema.DateTimeUtcFromMillis
+}) {
+  [DeliverAt.symbol](): DateTime.DateTime {
+    return this.at
+  }
+}
+
+/** Look for due tasks and run them until there are none. Persisted, so that it outlives a crash of its worker. */
+const Wake = Rpc.make("Wake")
+  .annotate(ClusterSchema.Persisted, true)
+  .annotate(ClusterSchema.Uninterruptible, "client")
+  .annotate(ClusterSchema.InterruptOnTermination, true)
+
+/** The same, at an instant: a scheduled task is due then. */
+const WakeAt = Rpc.make("WakeAt", { payload: WakeAtPayload })
+  .annotate(ClusterSchema.Persisted, true)
+  .annotate(ClusterSchema.Uninterruptible, "client")
+  .annotate(ClusterSchema.InterruptOnTermination, true)
+
+/** A person changed who controls a task, or ended it: act on its row now. Volatile: without a worker there is nothing to stop. */
+const Control = Rpc.make("Control", { payload: { taskId: Schema.String } })
+
+/** A desktop; its id is the URL of its daemon. Whoever holds its shard drives it, alone (design: one runner per desktop). */
+export const DesktopEntity = Entity.make("Desktop", [Wake, WakeAt, Control])
+
+/**
+ * Messages to the worker of a desktop, wherever it lives. Sending never fails: the reconciler wakes a worker whose
+ * message was lost, and the worker reads what to do from the database.
+ */
+export class Placement extends Context.Service<
+  Placement,
+  {
+    /** Tells the desktop's worker that a task may be due. Send it after the commit that made it due. */
+    readonly wake: (desktop: string) => Effect.Effect<void>
+    /** The same, at an instant (UTC); survives restarts. */
+    readonly wakeAt: (desktop: string, at: DateTime.Utc) => Effect.Effect<void>
+    /** Tells the desktop's worker that the user took over, resumed, cancelled or deleted the task. */
+    readonly control: (desktop: string, taskId: string) => Effect.Effect<void>
+  }
+>()("bytebot/Placement") {
+  static readonly layer: Layer.Layer<Placement, never, Sharding.Sharding> = Layer.effect(
+    Placement,
+    Effect.gen(function* () {
+      const desktops = yield* DesktopEntity.client
+      const logged = (what: string) =>
+        Effect.catchCause((cause: Cause.Cause<unknown>) => Effect.logWarning(`${what} was not sent`, Cause.pretty(cause)))
+      return Placement.of({
+        wake: Effect.fn("Placement.wake")((desktop: string) =>
+          desktops(desktop).Wake(undefined, { discard: true }).pipe(logged("A wake-up"))
+        ),
+        wakeAt: Effect.fn("Placement.wakeAt")((desktop: string, at: DateTime.Utc) =>
+          desktops(desktop).WakeAt(new WakeAtPayload({ at }), { discard: true }).pipe(logged("A scheduled wake-up"))
+        ),
+        control: Effect.fn("Placement.control")((desktop: string, taskId: string) =>
+          desktops(desktop).Control({ taskId }, { discard: true }).pipe(logged("A control command"))
+        )
+      })
+    })
+  )
+}

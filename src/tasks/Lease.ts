@@ -1,0 +1,19 @@
+import { Schema } from "effect"
+import type { TaskId } from "../domain/Task.ts"
+
+/**
+ * The right to drive a task on a desktop. Every claim, takeover, resume and cancel raises the task's epoch; whoever
+ * holds an older one can't write for the task any more, nor act on the desktop (design: epoch fencing).
+ */
+export interface Lease {
+  readonly taskId: TaskId
+  readonly desktop: string
+  readonly epoch: number
+}
+
+/** The task moved on without this run: it was taken over, ended, deleted, or claimed by another worker. */
+export class LeaseLost extends Schema.TaggedError<LeaseLost>()("LeaseLost", { taskId: Schema.String }) {
+  override get message(): string {
+    return `The run of task ${this.taskId} does not own it any more`
+  }
+}

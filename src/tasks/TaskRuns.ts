@@ -1,0 +1,147 @@
+import { Context, DateTime, Effect, Layer, Option, Schema } from "effect"
+import { SqlClient } from "effect/sql"
+import { orUnavailable } from "../database/DatabaseFailure.ts"
+import { storableJson, storableText } from "../database/StorableJson.ts"
+import { taskJson } from "../database/WireJson.ts"
+import { Role, Task, TaskId, TaskStatus } from "../domain/Task.ts"
+import type { DatabaseUnavailable } from "../domain/TaskErrors.ts"
+import { type Lease, LeaseLost } from "./Lease.ts"
+
+/** How a run ends its task; the text goes to `result`, or to `error` where it failed. */
+export type Outcome =
+  | { readonly status: "COMPLETED"; readonly description: string }
+  | { readonly status: "FAILED"; readonly error: string }
+  | { readonly status: "NEEDS_HELP"; readonly description: string }
+
+/** A task as the worker of a desktop sees it after a control command. */
+export interface Standing {
+  readonly control: Role
+  readonly status: TaskStatus
+  readonly epoch: number | null
+  readonly desktop: string | null
+}
+
+/** Tasks as the agent's workers see them: which is next, who owns it, how it ended. */
+export class TaskRuns extends Context.Service<
+  TaskRuns,
+  {
+    /**
+     * Makes the next due task the desktop's own and RUNNING (agent.md, "Pick"). None when nothing is due, or while another
+     * task holds the desktop: one that needs help or that the user controls keeps it.
+     */
+    readonly claim: (desktop: string) => Effect.Effect<Option.Option<{ readonly task: Task; readonly lease: Lease }>, DatabaseUnavailable>
+    /** Marks PENDING tasks whose `scheduledFor` has come as queued; true when some task waits for a desktop. */
+    readonly queueDue: Effect.Effect<boolean, DatabaseUnavailable>
+    /** Ends the run with the task's new status. NEEDS_HELP hands control to the user and keeps the desktop. */
+    readonly finish: (lease: Lease, outcome: Outcome) => Effect.Effect<void, LeaseLost | DatabaseUnavailable>
+    readonly standing: (taskId: TaskId) => Effect.Effect<Option.Option<Standing>, DatabaseUnavailable>
+    /** The task under user control that holds the desktop, if any: what a restarted worker goes on capturing. */
+    readonly heldByUser: (desktop: string) => Effect.Effect<Option.Option<TaskId>, DatabaseUnavailable>
+  }
+>()("bytebot/TaskRuns") {
+  static readonly layer = Layer.effect(
+    TaskRuns,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const taskOf = sql.literal(taskJson("task"))
+
+      const claim = Effect.fn("TaskRuns.claim")(function* (desktop: string) {
+        const at = DateTime.toDateUtc(yield* DateTime.now)
+        const rows = yield* sql`
+          WITH next AS (
+            SELECT t."id" FROM "Task" t LEFT JOIN "TaskRun" r ON r."taskId" = t."id"
+            WHERE t."status" IN ('RUNNING', 'PENDING') AND t."control" = 'ASSISTANT'
+              AND (t."status" = 'RUNNING' OR t."scheduledFor" IS NULL OR t."scheduledFor" <= ${at})
+              AND (r."taskId" IS NULL OR NOT r."active" OR r."desktop" = ${desktop})
+              AND NOT EXISTS (SELECT 1 FROM "TaskRun" o WHERE o."active" AND o."desktop" = ${desktop} AND o."taskId" <> t."id")
+            ORDER BY t."executedAt" ASC NULLS LAST, t."priority" DESC, t."queuedAt" ASC NULLS LAST, t."createdAt", t."position"
+            LIMIT 1 FOR NO KEY UPDATE OF t SKIP LOCKED
+          ), run AS (
+            INSERT INTO "TaskRun" ("taskId", "desktop", "epoch", "active", "createdAt", "updatedAt")
+            SELECT next."id", ${desktop}, 1, TRUE, ${at}, ${at} FROM next
+            ON CONFLICT ("taskId") DO UPDATE SET "desktop" = ${desktop}, "epoch" = "TaskRun"."epoch" + 1, "active" = TRUE, "updatedAt" = ${at}
+            RETURNING "taskId", "epoch"
+          ), task AS (
+            UPDATE "Task" task SET "status" = 'RUNNING', "executedAt" = ${at}, "updatedAt" = ${at}
+            FROM run WHERE task."id" = run."taskId" RETURNING task.*
+          ), event AS (
+            INSERT INTO "TaskEvent" ("taskId", "kind", "payload", "createdAt") SELECT task."id", 'task_updated', ${taskOf}, ${at} FROM task
+          )
+          SELECT ${taskOf} AS task, run."epoch" FROM task, run`
+        if (rows[0] === undefined) return Option.none()
+        const { epoch, task } = yield* decodeClaim(rows[0])
+        yield* Effect.annotateCurrentSpan({ "task.id": task.id, "task.epoch": epoch })
+        return Option.some({ task, lease: { taskId: task.id, desktop, epoch } })
+      }, orUnavailable)
+
+      const queueDue = Effect.gen(function* () {
+        const at = DateTime.toDateUtc(yield* DateTime.now)
+        const rows = yield* sql`
+          WITH task AS (
+            UPDATE "Task" SET "queuedAt" = ${at}, "updatedAt" = ${at}
+            WHERE "status" = 'PENDING' AND "queuedAt" IS NULL AND "scheduledFor" <= ${at} RETURNING *
+          ), event AS (
+            INSERT INTO "TaskEvent" ("taskId", "kind", "payload", "createdAt") SELECT task."id", 'task_updated', ${taskOf}, ${at} FROM task
+          )
+          SELECT EXISTS (
+            SELECT 1 FROM "Task" t WHERE t."status" IN ('RUNNING', 'PENDING') AND t."control" = 'ASSISTANT'
+              AND (t."status" = 'RUNNING' OR t."scheduledFor" IS NULL OR t."scheduledFor" <= ${at})
+          ) AS waiting`
+        return (yield* decodeWaiting(rows[0])).waiting
+      }).pipe(orUnavailable, Effect.withSpan("TaskRuns.queueDue"))
+
+      const finish = Effect.fn("TaskRuns.finish")(function* (lease: Lease, outcome: Outcome) {
+        yield* Effect.annotateCurrentSpan({ "task.id": lease.taskId, "task.status": outcome.status })
+        const at = DateTime.toDateUtc(yield* DateTime.now)
+        const result = outcome.status === "FAILED" ? null : storableJson({ description: outcome.description })
+        const rows = yield* sql`
+          WITH own AS (
+            SELECT t."id" FROM "Task" t JOIN "TaskRun" r ON r."taskId" = t."id"
+            WHERE t."id" = ${lease.taskId} AND r."epoch" = ${lease.epoch} AND t."status" = 'RUNNING' AND t."control" = 'ASSISTANT'
+            FOR NO KEY UPDATE OF t, r
+          ), task AS (
+            UPDATE "Task" task SET "status" = ${outcome.status}::"TaskStatus", "updatedAt" = ${at},
+              "control" = CASE WHEN ${outcome.status === "NEEDS_HELP"}::boolean THEN 'USER'::"Role" ELSE task."control" END,
+              "completedAt" = CASE WHEN ${outcome.status === "COMPLETED"}::boolean THEN ${at}::timestamptz ELSE task."completedAt" END,
+              "error" = ${outcome.status === "FAILED" ? storableText(outcome.error) : null}, "result" = ${result}::jsonb
+            FROM own WHERE task."id" = own."id" RETURNING task.*
+          ), run AS (
+            UPDATE "TaskRun" run SET "active" = ${outcome.status === "NEEDS_HELP"}::boolean, "interruptedAt" = ${at}, "updatedAt" = ${at}
+            FROM own WHERE run."taskId" = own."id"
+          ), event AS (
+            INSERT INTO "TaskEvent" ("taskId", "kind", "payload", "createdAt") SELECT task."id", 'task_updated', ${taskOf}, ${at} FROM task
+          )
+          SELECT 1 FROM task`
+        if (rows.length === 0) return yield* new LeaseLost({ taskId: lease.taskId })
+      }, orUnavailable)
+
+      const standing = Effect.fn("TaskRuns.standing")(function* (taskId: TaskId) {
+        yield* Effect.annotateCurrentSpan({ "task.id": taskId })
+        const rows = yield* sql`
+          SELECT t."control", t."status", r."epoch", r."desktop" FROM "Task" t LEFT JOIN "TaskRun" r ON r."taskId" = t."id" WHERE t."id" = ${taskId}`
+        return rows[0] === undefined ? Option.none() : Option.some(yield* decodeStanding(rows[0]))
+      }, orUnavailable)
+
+      const heldByUser = Effect.fn("TaskRuns.heldByUser")(function* (desktop: string) {
+        const rows = yield* sql`
+          SELECT t."id" FROM "Task" t JOIN "TaskRun" r ON r."taskId" = t."id"
+          WHERE r."active" AND r."desktop" = ${desktop} AND t."control" = 'USER'`
+        return rows[0] === undefined ? Option.none() : Option.some((yield* decodeHeld(rows[0])).id)
+      }, orUnavailable)
+
+      return TaskRuns.of({ claim, queueDue, finish, standing, heldByUser })
+    })
+  )
+}
+
+const decodeClaim = Schema.decodeUnknownEffect(Schema.Struct({ task: Task, epoch: Schema.Int }))
+const decodeWaiting = Schema.decodeUnknownEffect(Schema.Struct({ waiting: Schema.Boolean }))
+const decodeHeld = Schema.decodeUnknownEffect(Schema.Struct({ id: TaskId }))
+const decodeStanding = Schema.decodeUnknownEffect(
+  Schema.Struct({
+    control: Role,
+    status: TaskStatus,
+    epoch: Schema.NullOr(Schema.Int),
+    desktop: Schema.NullOr(Schema.String)
+  })
+)

@@ -1,0 +1,242 @@
+import { randomUUID } from "node:crypto"
+import { Context, DateTime, Effect, Layer, Option, Schema } from "effect"
+import { SqlClient } from "effect/sql"
+import { ModelCatalog } from "../agent/models/ModelCatalog.ts"
+import { Analytics } from "../analytics/Analytics.ts"
+import { Settings } from "../config/Settings.ts"
+import { orUnavailable } from "../database/DatabaseFailure.ts"
+import { storableJson, storableText } from "../database/StorableJson.ts"
+import { fileJson, taskJson } from "../database/WireJson.ts"
+import {
+  type Role,
+  Task,
+  type TaskId,
+  type TaskModel,
+  type TaskPriority,
+  type TaskStatus,
+  type TaskType,
+  TaskWithFiles
+} from "../domain/Task.ts"
+import {
+  type DatabaseUnavailable,
+  type ModelsUnavailable,
+  type NoModelConfigured,
+  TaskAlreadyFinished,
+  TaskNotFound,
+  TaskNotUnderAgentControl,
+  TaskNotUnderUserControl
+} from "../domain/TaskErrors.ts"
+import { Placement } from "../placement/Placement.ts"
+
+/** What a client, or the agent, says of a task to be created; absent fields get the schema's defaults. */
+export interface NewTask {
+  readonly description: string
+  readonly type?: TaskType | undefined
+  readonly scheduledFor?: DateTime.Utc | undefined
+  readonly priority?: TaskPriority | undefined
+  readonly createdBy?: Role | undefined
+  /** Absent: the catalog's default model. */
+  readonly model?: TaskModel | undefined
+  /** `data` is base64, without a data URL's prefix; `size` in bytes as stated by the client. */
+  readonly files?:
+    | ReadonlyArray<{ readonly name: string; readonly type: string; readonly size: number; readonly data: string }>
+    | undefined
+}
+
+/** Tasks as their users see and steer them. Every change is committed, with its event, before the effect returns. */
+export class Tasks extends Context.Service<
+  Tasks,
+  {
+    /** Stores the task, its files and its first message, and wakes a worker. */
+    readonly create: (task: NewTask) => Effect.Effect<Task, NoModelConfigured | ModelsUnavailable | DatabaseUnavailable>
+    readonly get: (id: TaskId) => Effect.Effect<TaskWithFiles, TaskNotFound | DatabaseUnavailable>
+    /** Newest first; no statuses means all. `page` counts from 1. */
+    readonly list: (options: {
+      readonly page: number
+      readonly limit: number
+      readonly statuses: ReadonlyArray<TaskStatus>
+    }) => Effect.Effect<{ readonly tasks: ReadonlyArray<Task>; readonly total: number }, DatabaseUnavailable>
+    /** Deletes the task with all that belongs to it; a running one stops. */
+    readonly remove: (id: TaskId) => Effect.Effect<void, TaskNotFound | DatabaseUnavailable>
+    /** Gives the desktop to the user: the run stops at once and what the user does is captured (agent.md, "User control"). */
+    readonly takeover: (id: TaskId) => Effect.Effect<Task, TaskNotFound | TaskNotUnderAgentControl | DatabaseUnavailable>
+    /** Gives the desktop back to the agent, from any status; the task runs again. */
+    readonly resume: (id: TaskId) => Effect.Effect<Task, TaskNotFound | TaskNotUnderUserControl | DatabaseUnavailable>
+    /** Ends the task for good, at once. */
+    readonly cancel: (id: TaskId) => Effect.Effect<Task, TaskNotFound | TaskAlreadyFinished | DatabaseUnavailable>
+  }
+>()("bytebot/Tasks") {
+  static readonly layer = Layer.effect(
+    Tasks,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const settings = yield* Settings
+      const catalog = yield* ModelCatalog
+      const placement = yield* Placement
+      const analytics = yield* Analytics
+      const anyDesktop = Option.fromNullishOr(settings.desktopUrls[0])
+      const taskOf = sql.literal(taskJson("task"))
+
+      const create = Effect.fn("Tasks.create")(function* (input: NewTask) {
+        const id = randomUUID()
+        yield* Effect.annotateCurrentSpan({ "task.id": id })
+        const model = input.model ?? (yield* catalog.default)
+        const now = yield* DateTime.now
+        const at = DateTime.toDateUtc(now)
+        const files = input.files ?? []
+        const rows = yield* sql`
+          WITH task AS (
+            INSERT INTO "Task" ("id", "description", "type", "priority", "createdBy", "scheduledFor", "model", "createdAt", "updatedAt")
+            VALUES (${id}, ${storableText(input.description)}, ${input.type ?? "IMMEDIATE"}::"TaskType",
+              ${input.priority ?? "MEDIUM"}::"TaskPriority", ${input.createdBy ?? "USER"}::"Role",
+              ${input.scheduledFor === undefined ? null : DateTime.toDateUtc(input.scheduledFor)}, ${storableJson(model)}::jsonb, ${at}, ${at})
+            RETURNING *
+          ), files AS (
+            INSERT INTO "File" ("id", "name", "type", "size", "data", "createdAt", "updatedAt", "taskId")
+            SELECT f.id, f.name, f.type, f.size, f.data, ${at}, ${at}, task."id"
+            FROM task, json_to_recordset(${storableJson(files.map((file) => ({ id: randomUUID(), ...file })))}::json)
+              AS f(id text, name text, type text, size int, data text)
+          ), message AS (
+            INSERT INTO "Message" ("id", "content", "role", "createdAt", "updatedAt", "taskId")
+            SELECT ${randomUUID()}, ${storableJson([{ type: "text", text: firstMessage(input) }])}::jsonb, 'USER', ${at}, ${at}, task."id" FROM task
+          ), event AS (
+            INSERT INTO "TaskEvent" ("taskId", "kind", "payload", "createdAt") SELECT task."id", 'task_created', ${taskOf}, ${at} FROM task
+          )
+          SELECT ${taskOf} AS task FROM task`
+        const { task } = yield* decodeCreated(rows[0])
+        if (Option.isSome(anyDesktop)) {
+          const due = task.scheduledFor
+          yield* due === null || DateTime.isLessThanOrEqualTo(due, now)
+            ? placement.wake(anyDesktop.value)
+            : placement.wakeAt(anyDesktop.value, due)
+        }
+        return task
+      }, orUnavailable)
+
+      const get = Effect.fn("Tasks.get")(function* (id: TaskId) {
+        yield* Effect.annotateCurrentSpan({ "task.id": id })
+        const rows = yield* sql`
+          SELECT ${taskOf} AS task, (
+            SELECT coalesce(json_agg(${sql.literal(fileJson("f"))} ORDER BY f."createdAt", f.ctid), '[]'::json) FROM "File" f WHERE f."taskId" = task."id"
+          ) AS files
+          FROM "Task" task WHERE task."id" = ${id}`
+        if (rows[0] === undefined) return yield* new TaskNotFound({ id })
+        const { files, task } = yield* decodeWithFiles(rows[0])
+        return { ...task, files }
+      }, orUnavailable)
+
+      const list = Effect.fn("Tasks.list")(function* (options: {
+        readonly page: number
+        readonly limit: number
+        readonly statuses: ReadonlyArray<TaskStatus>
+      }) {
+        const wanted = options.statuses.length === 0 ? sql.literal("TRUE") : sql`task."status" = ANY(${sql.literal(statusArray(options.statuses))})`
+        const rows = yield* sql`
+          SELECT (SELECT count(*)::int FROM "Task" task WHERE ${wanted}) AS total, (
+            SELECT coalesce(json_agg(${taskOf} ORDER BY task."createdAt" DESC, task."position" DESC), '[]'::json) FROM (
+              SELECT * FROM "Task" task WHERE ${wanted}
+              ORDER BY task."createdAt" DESC, task."position" DESC LIMIT ${options.limit} OFFSET ${(options.page - 1) * options.limit}
+            ) AS task
+          ) AS tasks`
+        return yield* decodePage(rows[0])
+      }, orUnavailable)
+
+      /** The desktop whose worker must hear of a change to the task: the one it ran on, else the one it would run on. */
+      const tellWorker = (id: TaskId, desktop: string | null) =>
+        Option.match(Option.orElse(Option.fromNullishOr(desktop), () => anyDesktop), {
+          onNone: () => Effect.void,
+          onSome: (url) => placement.control(url, id)
+        })
+
+      /**
+       * One transition of a task by its user: changes the row where `when` holds and fences the run that goes on, so
+       * that nothing of it is written any more once this is committed.
+       */
+      const transition = Effect.fnUntraced(function* <E>(
+        id: TaskId,
+        change: { readonly set: string; readonly when: string; readonly run: string; readonly refused: (id: TaskId) => E }
+      ) {
+        yield* Effect.annotateCurrentSpan({ "task.id": id })
+        const at = DateTime.toDateUtc(yield* DateTime.now)
+        const rows = yield* sql`
+          WITH task AS (
+            UPDATE "Task" SET ${sql.literal(change.set)}, "updatedAt" = ${at} WHERE "id" = ${id} AND ${sql.literal(change.when)} RETURNING *
+          ), run AS (
+            UPDATE "TaskRun" run SET ${sql.literal(change.run)}, "epoch" = run."epoch" + 1, "interruptedAt" = ${at}, "updatedAt" = ${at}
+            FROM task WHERE run."taskId" = task."id" RETURNING run."desktop"
+          ), event AS (
+            INSERT INTO "TaskEvent" ("taskId", "kind", "payload", "createdAt") SELECT task."id", 'task_updated', ${taskOf}, ${at} FROM task
+          )
+          SELECT ${taskOf} AS task, (SELECT "desktop" FROM run) AS desktop FROM task`
+        if (rows[0] === undefined) {
+          const found = yield* sql`SELECT 1 FROM "Task" WHERE "id" = ${id}`
+          return yield* Effect.fail(found.length === 0 ? new TaskNotFound({ id }) : change.refused(id))
+        }
+        const { desktop, task } = yield* decodeChanged(rows[0])
+        yield* tellWorker(id, desktop)
+        return task
+      }, orUnavailable)
+
+      const takeover = Effect.fn("Tasks.takeover")((id: TaskId) =>
+        transition(id, {
+          set: `"control" = 'USER'`,
+          when: `"control" = 'ASSISTANT'`,
+          run: `"active" = run."active"`,
+          refused: () => new TaskNotUnderAgentControl({ id })
+        })
+      )
+
+      const resume = Effect.fn("Tasks.resume")((id: TaskId) =>
+        transition(id, {
+          set: `"control" = 'ASSISTANT', "status" = 'RUNNING', "error" = NULL, "completedAt" = NULL`,
+          when: `"control" = 'USER'`,
+          run: `"active" = run."active"`,
+          refused: () => new TaskNotUnderUserControl({ id })
+        })
+      )
+
+      const cancel = Effect.fn("Tasks.cancel")((id: TaskId) =>
+        transition(id, {
+          set: `"status" = 'CANCELLED'`,
+          when: `"status" NOT IN ('COMPLETED', 'FAILED', 'CANCELLED')`,
+          run: `"active" = FALSE`,
+          refused: () => new TaskAlreadyFinished({ id })
+        }).pipe(Effect.tap(() => analytics.report(id)))
+      )
+
+      const remove = Effect.fn("Tasks.remove")(function* (id: TaskId) {
+        yield* Effect.annotateCurrentSpan({ "task.id": id })
+        const at = DateTime.toDateUtc(yield* DateTime.now)
+        const rows = yield* sql`
+          WITH task AS (
+            DELETE FROM "Task" WHERE "id" = ${id} RETURNING "id"
+          ), event AS (
+            INSERT INTO "TaskEvent" ("taskId", "kind", "payload", "createdAt") SELECT task."id", 'task_deleted', to_json(task."id"), ${at} FROM task
+          )
+          SELECT (SELECT run."desktop" FROM "TaskRun" run WHERE run."taskId" = task."id") AS desktop FROM task`
+        if (rows[0] === undefined) return yield* new TaskNotFound({ id })
+        const { desktop } = yield* decodeRemoved(rows[0])
+        yield* tellWorker(id, desktop)
+      }, orUnavailable)
+
+      return Tasks.of({ create, get, list, remove, takeover, resume, cancel })
+    })
+  )
+}
+
+/** The first USER message: the description, a space, and a line for each file (rest.md, POST /tasks). */
+const firstMessage = (task: NewTask): string => {
+  const files = task.files ?? []
+  const lines = files.map((file) => `File ${file.name} written to desktop.`).join("\n")
+  return files.length === 0 ? `${task.description} ` : `${task.description} \n\n${lines}`
+}
+
+/** The statuses are literals of ours, so they may stand in the statement's text. */
+const statusArray = (statuses: ReadonlyArray<TaskStatus>): string =>
+  `ARRAY[${statuses.map((status) => `'${status}'`).join(",")}]::"TaskStatus"[]`
+
+const decodeCreated = Schema.decodeUnknownEffect(Schema.Struct({ task: Task }))
+const decodeChanged = Schema.decodeUnknownEffect(Schema.Struct({ task: Task, desktop: Schema.NullOr(Schema.String) }))
+const decodeRemoved = Schema.decodeUnknownEffect(Schema.Struct({ desktop: Schema.NullOr(Schema.String) }))
+const decodeWithFiles = Schema.decodeUnknownEffect(Schema.Struct({ task: Task, files: TaskWithFiles.fields.files }))
+const decodePage = Schema.decodeUnknownEffect(Schema.Struct({ tasks: Schema.Array(Task), total: Schema.Int }))

@@ -1,0 +1,87 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Arbitrary, Effect, Schema } from "effect"
+import { editDistance } from "../../src/config/Misspelling.ts"
+import { settings as rows } from "../../src/config/SettingsTable.ts"
+import { settingsFrom } from "./decoded.ts"
+
+const noticesFor = (variables: Record<string, string>) => Effect.map(settingsFrom(variables), ({ notices }) => notices)
+
+describe("settings without effect", () => {
+  it.effect("are named when they are set to something else than their default", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* noticesFor({ OPENAI_API_KEY: "key", GOOGLE_API_KEY: "key" }), [
+        "OPENAI_API_KEY has no effect yet (it waits for the OpenAI provider).",
+        "GOOGLE_API_KEY has no effect yet (it waits for the Gemini provider)."
+      ])
+      assert.deepStrictEqual(yield* noticesFor({ AUTH_ENABLED: "True" }), [
+        "AUTH_ENABLED has no effect yet: everyone who reaches the port can use the service (it waits for accounts)."
+      ])
+      assert.deepStrictEqual(yield* noticesFor({ AUTH_ENABLED: "no", CLUSTER: "0", MIGRATE_ON_START: "1" }), [])
+      assert.deepStrictEqual(yield* noticesFor({ WORKERS: "4" }), [
+        "WORKERS is ignored: the service is one process; start more replicas instead."
+      ])
+    })
+  )
+
+  it.effect("do not include those that work", () =>
+    Effect.gen(function* () {
+      const waiting = rows.filter(({ effectiveFrom }) => effectiveFrom !== undefined).map(({ name }) => name)
+      assert.notInclude(waiting, "ANTHROPIC_API_KEY")
+      const working = { ANTHROPIC_API_KEY: "key", PORT: "1", BYTEBOT_SETTLE_DELAY: "5", CORS_ORIGINS: "*" }
+      assert.deepStrictEqual(yield* noticesFor(working), [])
+    })
+  )
+
+  it.effect("include the desktops after the first", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* noticesFor({ BYTEBOT_DESKTOP_BASE_URL: "http://a:1" }), [])
+      const [notice, ...others] = yield* noticesFor({ BYTEBOT_DESKTOP_BASE_URL: "http://a:1,http://b:1" })
+      assert.match(notice ?? "", /^BYTEBOT_DESKTOP_BASE_URL names 2 desktops; only the first is used yet/)
+      assert.deepStrictEqual(others, [])
+    })
+  )
+})
+
+describe("misspelt names", () => {
+  it.effect.each([
+    ["BYTEBOT_DESKTOP_BASE_URLS", "BYTEBOT_DESKTOP_BASE_URL"],
+    ["BYTEBOT_DESKTOP_URL", "BYTEBOT_DESKTOP_BASE_URL"],
+    ["BYTEBOT_SETLE_DELAY", "BYTEBOT_SETTLE_DELAY"],
+    ["BYTEBOT_DATADIR", "BYTEBOT_DATA_DIR"],
+    ["BYTEBOT_MAX_ITERATION", "BYTEBOT_MAX_ITERATIONS"]
+  ])("%s", ([name = "", meant]) =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* noticesFor({ [name]: "1" }), [`${name} is not a setting; did you mean ${meant}?`])
+    })
+  )
+
+  it.effect("are not suspected in other people's variables", () =>
+    Effect.gen(function* () {
+      const others = {
+        BYTEBOT_DESKTOP_VNC_URL: "x",
+        BYTEBOT_AGENT_BASE_URL: "x",
+        NODE_ENV: "x",
+        PORTS: "x",
+        DATABASE_USER: "x"
+      }
+      assert.deepStrictEqual(yield* noticesFor(others), [])
+    })
+  )
+
+  const word = Arbitrary.schema(Schema.String.check(Schema.isMaxLength(8)))
+
+  it.prop(
+    "are measured by a distance: none to itself, the same both ways, no longer than a detour",
+    [word, word, word],
+    ([a, b, c]) => {
+      assert.strictEqual(editDistance(a, a), 0)
+      assert.strictEqual(editDistance(a, b), editDistance(b, a))
+      assert.isAtMost(editDistance(a, c), editDistance(a, b) + editDistance(b, c))
+    }
+  )
+
+  it("are measured in single characters", () => {
+    assert.strictEqual(editDistance("kitten", "sitting"), 3)
+    assert.strictEqual(editDistance("", "abc"), 3)
+  })
+})
