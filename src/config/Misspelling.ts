@@ -3,10 +3,11 @@
  * other (V. Levenshtein, "Binary codes capable of correcting deletions, insertions, and reversals", 1966).
  */
 export const editDistance = (from: string, to: string): number => {
-  let previous = Array.from({ length: to.length + 1 }, (_, index) => index)
+  const target = [...to]
+  let previous = Array.from({ length: target.length + 1 }, (_, index) => index)
   for (const [row, character] of [...from].entries()) {
     const current = [row + 1]
-    for (const [column, other] of [...to].entries()) {
+    for (const [column, other] of target.entries()) {
       const replaced = (previous[column] ?? 0) + (character === other ? 0 : 1)
       const removed = (previous[column + 1] ?? 0) + 1
       const inserted = (current[column] ?? 0) + 1
@@ -14,7 +15,7 @@ export const editDistance = (from: string, to: string): number => {
     }
     previous = current
   }
-  return previous[to.length] ?? 0
+  return previous[target.length] ?? 0
 }
 
 /** More than three edits apart, two of our names are rather two different things. */

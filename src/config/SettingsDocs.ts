@@ -31,19 +31,24 @@ export const renderEnvExample = (): string =>
 
 const escapeCell = (text: string) => text.replaceAll("|", "\\|")
 
+const code = (text: string | undefined) => (text === undefined || text === "" ? "" : `\`${text}\``)
+
+/** A table in Markdown whose columns are aligned in the source too, as the project's formatter wants it. */
+const renderTable = (head: ReadonlyArray<string>, body: ReadonlyArray<ReadonlyArray<string>>) => {
+  const cells = [head, ...body].map((row) => row.map(escapeCell))
+  const widths = head.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)))
+  const line = (row: ReadonlyArray<string>, fill: string) =>
+    `| ${widths.map((width, column) => (row[column] ?? "").padEnd(width, fill)).join(" | ")} |`
+  const [first = [], ...rest] = cells
+  return [line(first, " "), line([], "-"), ...rest.map((row) => line(row, " "))].join("\n")
+}
+
 /** The README's configuration tables in Markdown, one for each group. */
 export const renderMarkdownTable = (): string =>
-  inGroups((group, rows) =>
-    [
-      `**${group}**`,
-      "",
-      "| Name | Default | Meaning |",
-      "|---|---|---|",
-      ...rows.map(
-        (row) => `| \`${row.name}\` | ${row.default ? `\`${row.default}\`` : ""} | ${escapeCell(meaningOf(row))} |`
-      )
-    ].join("\n")
-  ).join("\n\n")
+  inGroups((group, rows) => {
+    const cells = rows.map((row) => [code(row.name), code(row.default), meaningOf(row)])
+    return `**${group}**\n\n${renderTable(["Name", "Default", "Meaning"], cells)}`
+  }).join("\n\n")
 
 const begin = "<!-- settings:begin -->"
 const end = "<!-- settings:end -->"

@@ -29,11 +29,14 @@ export class DataFolderInUse extends Schema.TaggedError<DataFolderInUse>()("Data
 }
 
 /** The data folder was written by another major version of PostgreSQL; nothing in it was touched. */
-export class DataFolderOfOtherVersion extends Schema.TaggedError<DataFolderOfOtherVersion>()("DataFolderOfOtherVersion", {
-  folder: Schema.String,
-  found: Schema.String,
-  expected: Schema.Int
-}) {
+export class DataFolderOfOtherVersion extends Schema.TaggedError<DataFolderOfOtherVersion>()(
+  "DataFolderOfOtherVersion",
+  {
+    folder: Schema.String,
+    found: Schema.String,
+    expected: Schema.Int
+  }
+) {
   override get message(): string {
     return (
       `The data in ${this.folder} belongs to PostgreSQL ${this.found}, but the installed binaries are PostgreSQL ${this.expected}, ` +

@@ -53,7 +53,9 @@ export const startProcess = Effect.fn("PostgresProcess.start")(function* (option
     exit: Deferred.await(exit),
     signal: (signal) => Effect.sync(() => child.kill(signal)),
     output: Effect.map(fs.readFile(options.logFile), (bytes) =>
-      Buffer.from(bytes.subarray(Math.max(Number(logStart), bytes.length - outputBytes))).toString("utf8").trim()
+      Buffer.from(bytes.subarray(Math.max(Number(logStart), bytes.length - outputBytes)))
+        .toString("utf8")
+        .trim()
     )
   } satisfies PostgresProcess
 })

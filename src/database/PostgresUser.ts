@@ -64,7 +64,9 @@ const unprivilegedIds = Effect.fn("PostgresUser.unprivilegedIds")(function* (own
   const passwd = yield* fs.readFileString("/etc/passwd").pipe(Effect.orElseSucceed(() => ""))
   const users = passwd.split("\n").flatMap((line) => {
     const [name, , uid, gid] = line.split(":")
-    return name === undefined || uid === undefined || gid === undefined ? [] : [{ name, uid: Number(uid), gid: Number(gid) }]
+    return name === undefined || uid === undefined || gid === undefined
+      ? []
+      : [{ name, uid: Number(uid), gid: Number(gid) }]
   })
   if (Option.isSome(owner) && owner.value !== 0) {
     const gid = users.find((user) => user.uid === owner.value)?.gid ?? owner.value

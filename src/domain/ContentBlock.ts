@@ -81,7 +81,11 @@ export const pngImage = (base64: string): ImageBlock => ({
 })
 
 /** The answer to a tool_use. */
-export const toolResult = (toolUseId: string, content: ReadonlyArray<ToolResultContent>, isError?: boolean): ToolResultBlock => ({
+export const toolResult = (
+  toolUseId: string,
+  content: ReadonlyArray<ToolResultContent>,
+  isError?: boolean
+): ToolResultBlock => ({
   type: "tool_result",
   content,
   ...(isError === undefined ? {} : { is_error: isError }),

@@ -20,7 +20,10 @@ export class Messages extends Context.Service<
       readonly limit: number
     }) => Effect.Effect<ReadonlyArray<Message>, DatabaseUnavailable>
     /** Stores a USER text message, in whatever status the task is; answers the task with its files, as the original does. */
-    readonly addUserMessage: (taskId: TaskId, text: string) => Effect.Effect<TaskWithFiles, TaskNotFound | DatabaseUnavailable>
+    readonly addUserMessage: (
+      taskId: TaskId,
+      text: string
+    ) => Effect.Effect<TaskWithFiles, TaskNotFound | DatabaseUnavailable>
   }
 >()("bytebot/Messages") {
   static readonly layer = Layer.effect(

@@ -26,8 +26,11 @@ const WakeAt = Rpc.make("WakeAt", { payload: WakeAtPayload })
 /** A person changed who controls a task, or ended it: act on its row now. Volatile: without a worker there is nothing to stop. */
 const Control = Rpc.make("Control", { payload: { taskId: Schema.String } })
 
+/** Is anybody at work? An idle worker looks for due tasks. Volatile: it comes again. */
+const Check = Rpc.make("Check")
+
 /** A desktop; its id is the URL of its daemon. Whoever holds its shard drives it, alone (design: one runner per desktop). */
-export const DesktopEntity = Entity.make("Desktop", [Wake, WakeAt, Control])
+export const DesktopEntity = Entity.make("Desktop", [Wake, WakeAt, Control, Check])
 
 /**
  * Messages to the worker of a desktop, wherever it lives. Sending never fails: the reconciler wakes a worker whose
@@ -42,6 +45,8 @@ export class Placement extends Context.Service<
     readonly wakeAt: (desktop: string, at: DateTime.Utc) => Effect.Effect<void>
     /** Tells the desktop's worker that the user took over, resumed, cancelled or deleted the task. */
     readonly control: (desktop: string, taskId: string) => Effect.Effect<void>
+    /** Has the desktop's worker look for due tasks unless it is at work: the safety net for lost messages. */
+    readonly check: (desktop: string) => Effect.Effect<void>
   }
 >()("bytebot/Placement") {
   static readonly layer: Layer.Layer<Placement, never, Sharding.Sharding> = Layer.effect(
@@ -49,7 +54,9 @@ export class Placement extends Context.Service<
     Effect.gen(function* () {
       const desktops = yield* DesktopEntity.client
       const logged = (what: string) =>
-        Effect.catchCause((cause: Cause.Cause<unknown>) => Effect.logWarning(`${what} was not sent`, Cause.pretty(cause)))
+        Effect.catchCause((cause: Cause.Cause<unknown>) =>
+          Effect.logWarning(`${what} was not sent`, Cause.pretty(cause))
+        )
       return Placement.of({
         wake: Effect.fn("Placement.wake")((desktop: string) =>
           desktops(desktop).Wake(undefined, { discard: true }).pipe(logged("A wake-up"))
@@ -59,6 +66,9 @@ export class Placement extends Context.Service<
         ),
         control: Effect.fn("Placement.control")((desktop: string, taskId: string) =>
           desktops(desktop).Control({ taskId }, { discard: true }).pipe(logged("A control command"))
+        ),
+        check: Effect.fn("Placement.check")((desktop: string) =>
+          desktops(desktop).Check(undefined, { discard: true }).pipe(logged("A check"))
         )
       })
     })

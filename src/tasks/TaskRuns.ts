@@ -13,6 +13,13 @@ export type Outcome =
   | { readonly status: "FAILED"; readonly error: string }
   | { readonly status: "NEEDS_HELP"; readonly description: string }
 
+/** A claimed task; a reply stored before `interruptedAt` (UTC) belongs to a run that was broken off, its open tools are not to be run. */
+export interface Claim {
+  readonly task: Task
+  readonly lease: Lease
+  readonly interruptedAt: DateTime.Utc | null
+}
+
 /** A task as the worker of a desktop sees it after a control command. */
 export interface Standing {
   readonly control: Role
@@ -29,7 +36,7 @@ export class TaskRuns extends Context.Service<
      * Makes the next due task the desktop's own and RUNNING (agent.md, "Pick"). None when nothing is due, or while another
      * task holds the desktop: one that needs help or that the user controls keeps it.
      */
-    readonly claim: (desktop: string) => Effect.Effect<Option.Option<{ readonly task: Task; readonly lease: Lease }>, DatabaseUnavailable>
+    readonly claim: (desktop: string) => Effect.Effect<Option.Option<Claim>, DatabaseUnavailable>
     /** Marks PENDING tasks whose `scheduledFor` has come as queued; true when some task waits for a desktop. */
     readonly queueDue: Effect.Effect<boolean, DatabaseUnavailable>
     /** Ends the run with the task's new status. NEEDS_HELP hands control to the user and keeps the desktop. */
@@ -60,18 +67,18 @@ export class TaskRuns extends Context.Service<
             INSERT INTO "TaskRun" ("taskId", "desktop", "epoch", "active", "createdAt", "updatedAt")
             SELECT next."id", ${desktop}, 1, TRUE, ${at}, ${at} FROM next
             ON CONFLICT ("taskId") DO UPDATE SET "desktop" = ${desktop}, "epoch" = "TaskRun"."epoch" + 1, "active" = TRUE, "updatedAt" = ${at}
-            RETURNING "taskId", "epoch"
+            RETURNING "taskId", "epoch", "interruptedAt"
           ), task AS (
             UPDATE "Task" task SET "status" = 'RUNNING', "executedAt" = ${at}, "updatedAt" = ${at}
             FROM run WHERE task."id" = run."taskId" RETURNING task.*
           ), event AS (
             INSERT INTO "TaskEvent" ("taskId", "kind", "payload", "createdAt") SELECT task."id", 'task_updated', ${taskOf}, ${at} FROM task
           )
-          SELECT ${taskOf} AS task, run."epoch" FROM task, run`
+          SELECT ${taskOf} AS task, run."epoch", run."interruptedAt" FROM task, run`
         if (rows[0] === undefined) return Option.none()
-        const { epoch, task } = yield* decodeClaim(rows[0])
+        const { epoch, interruptedAt, task } = yield* decodeClaim(rows[0])
         yield* Effect.annotateCurrentSpan({ "task.id": task.id, "task.epoch": epoch })
-        return Option.some({ task, lease: { taskId: task.id, desktop, epoch } })
+        return Option.some({ task, lease: { taskId: task.id, desktop, epoch }, interruptedAt })
       }, orUnavailable)
 
       const queueDue = Effect.gen(function* () {
@@ -134,7 +141,9 @@ export class TaskRuns extends Context.Service<
   )
 }
 
-const decodeClaim = Schema.decodeUnknownEffect(Schema.Struct({ task: Task, epoch: Schema.Int }))
+const decodeClaim = Schema.decodeUnknownEffect(
+  Schema.Struct({ task: Task, epoch: Schema.Int, interruptedAt: Schema.NullOr(Schema.DateTimeUtcFromDate) })
+)
 const decodeWaiting = Schema.decodeUnknownEffect(Schema.Struct({ waiting: Schema.Boolean }))
 const decodeHeld = Schema.decodeUnknownEffect(Schema.Struct({ id: TaskId }))
 const decodeStanding = Schema.decodeUnknownEffect(

@@ -59,7 +59,9 @@ export class Tasks extends Context.Service<
     /** Deletes the task with all that belongs to it; a running one stops. */
     readonly remove: (id: TaskId) => Effect.Effect<void, TaskNotFound | DatabaseUnavailable>
     /** Gives the desktop to the user: the run stops at once and what the user does is captured (agent.md, "User control"). */
-    readonly takeover: (id: TaskId) => Effect.Effect<Task, TaskNotFound | TaskNotUnderAgentControl | DatabaseUnavailable>
+    readonly takeover: (
+      id: TaskId
+    ) => Effect.Effect<Task, TaskNotFound | TaskNotUnderAgentControl | DatabaseUnavailable>
     /** Gives the desktop back to the agent, from any status; the task runs again. */
     readonly resume: (id: TaskId) => Effect.Effect<Task, TaskNotFound | TaskNotUnderUserControl | DatabaseUnavailable>
     /** Ends the task for good, at once. */
@@ -130,7 +132,10 @@ export class Tasks extends Context.Service<
         readonly limit: number
         readonly statuses: ReadonlyArray<TaskStatus>
       }) {
-        const wanted = options.statuses.length === 0 ? sql.literal("TRUE") : sql`task."status" = ANY(${sql.literal(statusArray(options.statuses))})`
+        const wanted =
+          options.statuses.length === 0
+            ? sql.literal("TRUE")
+            : sql`task."status" = ANY(${sql.literal(statusArray(options.statuses))})`
         const rows = yield* sql`
           SELECT (SELECT count(*)::int FROM "Task" task WHERE ${wanted}) AS total, (
             SELECT coalesce(json_agg(${taskOf} ORDER BY task."createdAt" DESC, task."position" DESC), '[]'::json) FROM (
@@ -143,10 +148,13 @@ export class Tasks extends Context.Service<
 
       /** The desktop whose worker must hear of a change to the task: the one it ran on, else the one it would run on. */
       const tellWorker = (id: TaskId, desktop: string | null) =>
-        Option.match(Option.orElse(Option.fromNullishOr(desktop), () => anyDesktop), {
-          onNone: () => Effect.void,
-          onSome: (url) => placement.control(url, id)
-        })
+        Option.match(
+          Option.orElse(Option.fromNullishOr(desktop), () => anyDesktop),
+          {
+            onNone: () => Effect.void,
+            onSome: (url) => Effect.andThen(placement.control(url, id), placement.wake(url))
+          }
+        )
 
       /**
        * One transition of a task by its user: changes the row where `when` holds and fences the run that goes on, so
@@ -154,7 +162,12 @@ export class Tasks extends Context.Service<
        */
       const transition = Effect.fnUntraced(function* <E>(
         id: TaskId,
-        change: { readonly set: string; readonly when: string; readonly run: string; readonly refused: (id: TaskId) => E }
+        change: {
+          readonly set: string
+          readonly when: string
+          readonly run: string
+          readonly refused: (id: TaskId) => E
+        }
       ) {
         yield* Effect.annotateCurrentSpan({ "task.id": id })
         const at = DateTime.toDateUtc(yield* DateTime.now)

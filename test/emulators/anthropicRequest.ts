@@ -1,7 +1,7 @@
 import type Anthropic from "@anthropic-ai/sdk"
 import { type Counted, checkBlock, checkCacheControl, checkContent } from "./anthropicBlocks.ts"
 import { checkImages } from "./anthropicMedia.ts"
-import { traitsOf } from "./anthropicModels.ts"
+import { type ModelTraits, traitsOf } from "./anthropicModels.ts"
 import {
   absent,
   at,
@@ -76,7 +76,7 @@ export function checkMessagesRequest(value: unknown): asserts value is MessagesR
 }
 
 /** The parts that POST /v1/messages/count_tokens takes as well. */
-export function checkPrompt(body: Fields): asserts body is Fields & MessagesRequest {
+export const checkPrompt = (body: Fields): void => {
   const model = requiredString(body, "model", "")
   if (model === "") throw invalid("model", "String should have at least 1 character")
   const counted: Counted = { images: [], breakpoints: [] }
@@ -87,19 +87,30 @@ export function checkPrompt(body: Fields): asserts body is Fields & MessagesRequ
       throw invalid("system", "text content blocks must be non-empty")
     }
   } else optionalString(body, "system", "")
-  checkMessages(requiredList(body, "messages", ""), counted)
+  const messages = requiredList(body, "messages", "")
+  checkMessages(messages, counted)
   checkCacheControl(body, "", counted)
   checkBreakpoints(counted)
   checkImages(counted.images)
   const forced = checkToolChoice(body.tool_choice, names)
   const thinking = checkThinking(body)
-  checkModel(model, body, thinking, forced)
+  const traits = traitsOf(model)
+  checkModel(traits, body, thinking, forced)
+  checkTurns(messages)
+  if (messages.at(-1)?.role === "assistant") {
+    if (traits.prefill) return
+    throw invalid(
+      "",
+      "This model does not support assistant message prefill. The conversation must end with a user message."
+    )
+  }
+  if (thinking === "enabled") checkThoughtFirst(messages)
 }
 
 function checkMessages(
   messages: ReadonlyArray<unknown>,
   counted: Counted
-): asserts messages is Array<Anthropic.MessageParam> {
+): asserts messages is ReadonlyArray<Anthropic.MessageParam> {
   for (const [i, value] of messages.entries()) {
     const path = at("messages", i)
     const message = dictionary(value, path)
@@ -150,8 +161,7 @@ const checkThinking = (body: Fields): string | undefined => {
   return tag
 }
 
-const checkModel = (model: string, body: Fields, thinking: string | undefined, forced: boolean): void => {
-  const traits = traitsOf(model)
+const checkModel = (traits: ModelTraits, body: Fields, thinking: string | undefined, forced: boolean): void => {
   if (thinking !== undefined && !traits.thinking.includes(thinking)) {
     throw invalid(
       "",
@@ -171,33 +181,19 @@ const checkModel = (model: string, body: Fields, thinking: string | undefined, f
   }
   if (forced && thinks) throw invalid("", "Thinking may not be enabled when tool_choice forces tool use.")
   if (forced && !traits.forcedTools) throw invalid("tool_choice", "forced tool use is not supported for this model")
-  const messages = requiredList(body, "messages", "")
-  checkMessageOrder(messages, traits.prefill, thinking)
 }
 
-const checkMessageOrder = (values: ReadonlyArray<unknown>, prefill: boolean, thinking: string | undefined): void => {
-  const messages: ReadonlyArray<unknown> = values
-  checkMessages(messages, { images: [], breakpoints: [] })
-  checkTurns(messages)
-  if (messages.at(-1)?.role === "assistant") {
-    if (!prefill) {
-      throw invalid(
-        "",
-        "This model does not support assistant message prefill. The conversation must end with a user message."
-      )
-    }
-    return
-  }
+/** With manual thinking, an assistant message whose tools are being answered keeps its thoughts. */
+const checkThoughtFirst = (messages: ReadonlyArray<Anthropic.MessageParam>): void => {
   const asking = messages.at(-2)
-  if (thinking !== "enabled" || asking === undefined || typeof asking.content === "string") return
+  if (asking === undefined || typeof asking.content === "string") return
   const first = asking.content[0]?.type
-  if (!asking.content.some((block) => block.type === "tool_use") || first === "thinking") return
-  if (first !== "redacted_thinking") {
-    throw invalid(
-      `messages.${messages.length - 2}.content.0.type`,
-      `Expected \`thinking\` or \`redacted_thinking\`, but found \`${first}\`. When \`thinking\` is enabled, a final ` +
-        "`assistant` message must start with a thinking block (preceeding the lastmost set of `tool_use` and " +
-        "`tool_result` blocks)."
-    )
-  }
+  if (!asking.content.some((block) => block.type === "tool_use")) return
+  if (first === "thinking" || first === "redacted_thinking") return
+  throw invalid(
+    `messages.${messages.length - 2}.content.0.type`,
+    `Expected \`thinking\` or \`redacted_thinking\`, but found \`${first}\`. When \`thinking\` is enabled, a final ` +
+      "`assistant` message must start with a thinking block (preceeding the lastmost set of `tool_use` and " +
+      "`tool_result` blocks)."
+  )
 }

@@ -41,7 +41,9 @@ export class ModelCatalog extends Context.Service<
 
       const ofProxy = Effect.fn("ModelCatalog.ofProxy")(
         function* (url: string) {
-          const response = yield* client.execute(HttpClientRequest.get(`${url}/model/info`).pipe(HttpClientRequest.acceptJson))
+          const response = yield* client.execute(
+            HttpClientRequest.get(`${url}/model/info`).pipe(HttpClientRequest.acceptJson)
+          )
           if (response.status < 200 || response.status > 299) {
             return yield* new ModelsUnavailable({
               message: `Failed to fetch models from proxy: it answered with status ${response.status}`
@@ -61,9 +63,14 @@ export class ModelCatalog extends Context.Service<
         Effect.catchTags({
           HttpClientError: (error) =>
             Effect.fail(new ModelsUnavailable({ message: `Failed to fetch models from proxy: ${error.message}` })),
-          TimeoutError: () => Effect.fail(new ModelsUnavailable({ message: "Failed to fetch models from proxy: it did not answer" })),
+          TimeoutError: () =>
+            Effect.fail(new ModelsUnavailable({ message: "Failed to fetch models from proxy: it did not answer" })),
           SchemaError: (error) =>
-            Effect.fail(new ModelsUnavailable({ message: `Failed to fetch models from proxy: unexpected answer. ${error.message}` }))
+            Effect.fail(
+              new ModelsUnavailable({
+                message: `Failed to fetch models from proxy: unexpected answer. ${error.message}`
+              })
+            )
         })
       )
 

@@ -1,0 +1,170 @@
+import { DateTime, Result, Schema } from "effect"
+import { type ActionName, actionParameters, type DesktopAction } from "../desktop/DesktopAction.ts"
+import type { ToolUseBlock } from "../domain/ContentBlock.ts"
+import { TaskPriority, TaskType } from "../domain/Task.ts"
+
+/** What a tool_use asks for, once its input is understood. */
+export type ToolCall =
+  | { readonly _tag: "Act"; readonly action: DesktopAction }
+  | { readonly _tag: "Screenshot" }
+  | { readonly _tag: "CursorPosition" }
+  | { readonly _tag: "ReadFile"; readonly path: string }
+  | { readonly _tag: "SetStatus"; readonly status: "completed" | "needs_help" | "failed"; readonly description: string }
+  | {
+      readonly _tag: "CreateTask"
+      readonly description: string
+      readonly type: TaskType | undefined
+      readonly priority: TaskPriority | undefined
+      readonly scheduledFor: DateTime.Utc | undefined
+    }
+
+/** A tool as it is offered to a model; `inputSchema` is JSON Schema. Names and parameters are a contract (agent.md, "Tools"). */
+export interface ToolDefinition {
+  readonly name: string
+  readonly description: string
+  readonly inputSchema: Readonly<Record<string, unknown>>
+}
+
+interface Tool extends ToolDefinition {
+  readonly parse: (input: unknown) => Result.Result<ToolCall, string>
+}
+
+type Parameters = Schema.Constraint & { readonly DecodingServices: never }
+
+const tool = <S extends Parameters>(
+  name: string,
+  description: string,
+  parameters: S,
+  call: (input: S["Type"]) => ToolCall
+): Tool => {
+  const decode = Schema.decodeUnknownResult(parameters)
+  return {
+    name,
+    description,
+    inputSchema: Schema.toJsonSchemaDocument(parameters).schema,
+    parse: (input) =>
+      Result.mapBoth(decode(withoutNulls(input)), { onSuccess: call, onFailure: (error) => error.message })
+  }
+}
+
+/** Models write null for parameters that they leave out. */
+const withoutNulls = (input: unknown): unknown =>
+  typeof input === "object" && input !== null && !Array.isArray(input)
+    ? Object.fromEntries(Object.entries(input).filter(([, value]) => value !== null))
+    : (input ?? {})
+
+const decodeParameters = Schema.decodeUnknownSync(Schema.Record(Schema.String, Schema.Json))
+
+/** A tool that is an action of the desktop, parameter by parameter. */
+const actionTool = (action: ActionName, description: string): Tool =>
+  tool(`computer_${action}`, description, actionParameters[action], (parameters) => ({
+    _tag: "Act",
+    action: { action, parameters: decodeParameters(parameters) }
+  }))
+
+const isSensitive = Schema.optionalKey(
+  Schema.Boolean.annotate({ description: "True for passwords and the like: the text is kept out of logs" })
+)
+
+const FreeCase = <L extends ReadonlyArray<string>>(literals: Schema.Literals<L>) =>
+  Schema.optionalKey(
+    Schema.String.check(
+      Schema.makeFilter(
+        (value) => Schema.is(literals)(value.toUpperCase()) || `expected one of ${literals.literals.join(", ")}`
+      )
+    )
+  )
+
+const upperOf = <L extends ReadonlyArray<string>>(
+  literals: Schema.Literals<L>,
+  value: string | undefined
+): L[number] | undefined => {
+  const upper = value?.toUpperCase()
+  return Schema.is(literals)(upper) ? upper : undefined
+}
+
+const tools: ReadonlyArray<Tool> = [
+  actionTool("move_mouse", "Move the mouse pointer."),
+  actionTool("trace_mouse", "Move the mouse pointer along a path."),
+  actionTool("click_mouse", "Click, at the coordinates or where the pointer is."),
+  actionTool("press_mouse", "Press or release a mouse button."),
+  actionTool("drag_mouse", "Drag along a path with a mouse button held down."),
+  actionTool("scroll", "Turn the mouse wheel at the coordinates."),
+  actionTool(
+    "type_keys",
+    "Press keys together, as for a shortcut, e.g. LeftControl and c. Key names as in the instructions."
+  ),
+  actionTool("press_keys", "Hold keys down, or release them."),
+  tool(
+    "computer_type_text",
+    "Type a short text key by key, US keyboard only. Use computer_paste_text for long texts and other characters.",
+    Schema.Struct({ ...actionParameters.type_text.fields, isSensitive }),
+    ({ isSensitive: _, ...parameters }) => ({ _tag: "Act", action: { action: "type_text", parameters } })
+  ),
+  tool(
+    "computer_paste_text",
+    "Insert a text of any length and any characters through the clipboard.",
+    Schema.Struct({ ...actionParameters.paste_text.fields, isSensitive }),
+    ({ text }) => ({ _tag: "Act", action: { action: "paste_text", parameters: { text } } })
+  ),
+  actionTool("wait", "Wait, for example for a page to load."),
+  tool("computer_screenshot", "See the screen as it is now.", Schema.Struct({}), () => ({ _tag: "Screenshot" })),
+  actionTool("application", "Open an application, or bring it to the front."),
+  tool("computer_cursor_position", "Where the mouse pointer is.", Schema.Struct({}), () => ({
+    _tag: "CursorPosition"
+  })),
+  tool(
+    "set_task_status",
+    "End your work on the task: completed when it is done and checked, needs_help when only a person can go on, failed when it can't be done.",
+    Schema.Struct({
+      status: Schema.Literals(["completed", "needs_help", "failed"]),
+      description: Schema.String.annotate({
+        description: "The result, or what is needed from the person, or why it failed"
+      })
+    }),
+    (input) => ({ _tag: "SetStatus", ...input })
+  ),
+  tool(
+    "create_task",
+    "Create another task, to be worked on after this one or at a given time.",
+    Schema.Struct({
+      description: Schema.NonEmptyString,
+      type: FreeCase(TaskType).annotate({ description: "IMMEDIATE or SCHEDULED" }),
+      scheduledFor: Schema.optionalKey(
+        Schema.String.check(
+          Schema.makeFilter((value) => !Number.isNaN(Date.parse(value)) || "expected an ISO 8601 date and time")
+        ).annotate({ description: "ISO 8601 date and time for a SCHEDULED task" })
+      ),
+      priority: FreeCase(TaskPriority).annotate({ description: "LOW, MEDIUM, HIGH or URGENT" })
+    }),
+    (input) => ({
+      _tag: "CreateTask",
+      description: input.description,
+      type: upperOf(TaskType, input.type),
+      priority: upperOf(TaskPriority, input.priority),
+      scheduledFor: input.scheduledFor === undefined ? undefined : DateTime.makeUnsafe(Date.parse(input.scheduledFor))
+    })
+  ),
+  tool(
+    "computer_read_file",
+    "Read a file of the desktop; its content comes back as a document.",
+    Schema.Struct({ path: Schema.String.annotate({ description: "Absolute path" }) }),
+    ({ path }) => ({ _tag: "ReadFile", path })
+  )
+]
+
+/** All tools, in the order in which they are offered. */
+export const toolDefinitions: ReadonlyArray<ToolDefinition> = tools.map(({ description, inputSchema, name }) => ({
+  name,
+  description,
+  inputSchema
+}))
+
+const byName = new Map(tools.map((one) => [one.name, one]))
+
+/** What a tool_use asks for, or in words for the model why it can't be understood. */
+export const parseToolUse = (block: ToolUseBlock): Result.Result<ToolCall, string> => {
+  const known = byName.get(block.name)
+  if (known === undefined) return Result.fail(`There is no tool named ${block.name}`)
+  return Result.mapError(known.parse(block.input), (problem) => `The input of ${block.name} does not fit: ${problem}`)
+}

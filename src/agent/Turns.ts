@@ -1,0 +1,121 @@
+import type { Option } from "effect"
+import {
+  type ContentBlock,
+  pngImage,
+  type ToolResultBlock,
+  text,
+  toolResult,
+  type UserActionBlock
+} from "../domain/ContentBlock.ts"
+import type { Conversation, Entry } from "../messages/Conversations.ts"
+import type { Turn } from "./models/LanguageModel.ts"
+import { goOn } from "./Prompt.ts"
+
+const unknownOutcome = "The result of this call is not known. Look at the screen before you go on."
+
+/**
+ * The conversation as a model may be sent it, whatever the rows look like (agent.md, "always valid"): every tool_use is
+ * answered exactly once by the turn after it, results without their call become text, empty texts are left out, turns
+ * alternate and the last is the user's. Nothing stored is changed.
+ */
+export const toTurns = (conversation: Conversation): ReadonlyArray<Turn> => {
+  const entries = conversation.entries
+  const results = collectResults(entries)
+  const answered = new Set<ToolResultBlock>()
+  const turns: Array<{ role: Turn["role"]; content: Array<ContentBlock> }> = []
+  const add = (role: Turn["role"], content: ReadonlyArray<ContentBlock>) => {
+    if (content.length === 0) return
+    const last = turns.at(-1)
+    if (last?.role === role) last.content.push(...content)
+    else turns.push({ role, content: [...content] })
+  }
+  add("user", summaryOf(conversation.summary))
+  for (const entry of entries) {
+    if (entry.role === "ASSISTANT") {
+      const seen = new Set<string>()
+      const reply = entry.content.filter((block) => isOfAssistant(block) && isFirst(block, seen))
+      if (turns.length === 0 && reply.length > 0)
+        add("user", [text("(The beginning of this conversation is missing.)")])
+      add("assistant", reply)
+      add(
+        "user",
+        [...seen].map((id) => {
+          const result = results.get(entry)?.get(id)
+          if (result === undefined) return toolResult(id, [text(unknownOutcome)], true)
+          answered.add(result)
+          return result
+        })
+      )
+    } else {
+      add(
+        "user",
+        entry.content.flatMap((block) => userBlocks(block, answered))
+      )
+    }
+  }
+  if (turns.at(-1)?.role === "assistant") add("user", [text(goOn)])
+  return turns
+}
+
+const summaryOf = (summary: Conversation["summary"]): ReadonlyArray<ContentBlock> =>
+  toArray(summary).map(({ content }) => text(content))
+
+const toArray = <A>(option: Option.Option<A>): ReadonlyArray<A> => (option._tag === "Some" ? [option.value] : [])
+
+/** Results by reply and id: each belongs to the newest reply before it that made the call. */
+const collectResults = (entries: ReadonlyArray<Entry>): Map<Entry, Map<string, ToolResultBlock>> => {
+  const byReply = new Map<Entry, Map<string, ToolResultBlock>>()
+  const openCalls = new Map<string, Entry>()
+  for (const entry of entries) {
+    for (const block of entry.content) {
+      if (entry.role === "ASSISTANT" && block.type === "tool_use") openCalls.set(block.id, entry)
+      if (entry.role === "USER" && block.type === "tool_result") {
+        const reply = openCalls.get(block.tool_use_id)
+        if (reply === undefined) continue
+        openCalls.delete(block.tool_use_id)
+        const results = byReply.get(reply) ?? new Map<string, ToolResultBlock>()
+        byReply.set(reply, results.set(block.tool_use_id, block))
+      }
+    }
+  }
+  return byReply
+}
+
+const isOfAssistant = (block: ContentBlock): boolean =>
+  (block.type === "text" && block.text.trim() !== "") ||
+  block.type === "tool_use" ||
+  block.type === "thinking" ||
+  block.type === "redacted_thinking"
+
+/** Remembers the ids of calls; a second call with an id that the reply used already is left out. */
+const isFirst = (block: ContentBlock, seen: Set<string>): boolean => {
+  if (block.type !== "tool_use") return true
+  if (seen.has(block.id)) return false
+  seen.add(block.id)
+  return true
+}
+
+const userBlocks = (block: ContentBlock, answered: ReadonlySet<ToolResultBlock>): ReadonlyArray<ContentBlock> => {
+  switch (block.type) {
+    case "text":
+      return block.text.trim() === "" ? [] : [block]
+    case "image":
+    case "document":
+      return [block]
+    case "tool_result":
+      // A result that answered no call still says something about the screen.
+      return answered.has(block) ? [] : block.content.filter((item) => item.type !== "text" || item.text.trim() !== "")
+    case "user_action":
+      return userAction(block)
+    default:
+      return []
+  }
+}
+
+/** agent.md, "User control": the action in words, its input as JSON, images as images. */
+const userAction = (block: UserActionBlock): ReadonlyArray<ContentBlock> =>
+  block.content.map((item) =>
+    item.type === "image"
+      ? pngImage(item.source.data)
+      : text(`User performed action: ${item.name}\n${JSON.stringify(item.input)}`)
+  )

@@ -1,0 +1,187 @@
+import type AnthropicClient from "@anthropic-ai/sdk"
+import { Duration, Effect, Redacted, Schema } from "effect"
+import { ContentBlock, type DocumentBlock, type ToolResultContent } from "../../domain/ContentBlock.ts"
+import type { ToolDefinition } from "../Tools.ts"
+import { type LanguageModel, ModelError, type ModelReply, type ModelRequest, type Turn } from "./LanguageModel.ts"
+
+/** For stored tasks that name no model (golden/agent-model-without-name.json). */
+const defaultModel = "claude-opus-5-5"
+
+/** As the original asked for; within what every model on offer can answer without streaming. */
+const maxTokens = 16_384
+
+/** A reply of that size takes minutes; beyond this the connection is dead. */
+const patience = Duration.minutes(10)
+
+const cached = { cache_control: { type: "ephemeral" as const } }
+
+/** Anthropic's Messages API through the official SDK, which is loaded when first used. */
+export const make = (options: { readonly apiKey: Redacted.Redacted; readonly baseUrl: string | undefined }) =>
+  Effect.gen(function* () {
+    const sdk = yield* Effect.cached(Effect.promise(() => import("@anthropic-ai/sdk")))
+    const client = yield* Effect.cached(
+      Effect.map(
+        sdk,
+        ({ default: Anthropic }) =>
+          new Anthropic({
+            apiKey: Redacted.value(options.apiKey),
+            baseURL: options.baseUrl ?? null,
+            maxRetries: 0,
+            timeout: Duration.toMillis(patience)
+          })
+      )
+    )
+    const generate = Effect.fn("Anthropic.generate")(function* (request: ModelRequest) {
+      yield* Effect.annotateCurrentSpan({
+        "gen_ai.provider.name": "anthropic",
+        "gen_ai.request.model": request.model ?? defaultModel
+      })
+      const { default: Anthropic } = yield* sdk
+      const anthropic = yield* client
+      const message = yield* Effect.tryPromise({
+        try: (signal) => anthropic.messages.create(toParams(request), { signal }),
+        catch: (cause) =>
+          cause instanceof Anthropic.APIError
+            ? toModelError(cause.status, cause.message, cause.headers)
+            : new ModelError({ reason: "Unavailable", message: "Anthropic's answer could not be read" })
+      })
+      return yield* toReply(message)
+    })
+    return { generate } satisfies LanguageModel
+  })
+
+const toParams = (request: ModelRequest): AnthropicClient.MessageCreateParamsNonStreaming => ({
+  model: request.model ?? defaultModel,
+  max_tokens: maxTokens,
+  thinking: { type: "disabled" },
+  system: [{ type: "text", text: request.system, ...cached }],
+  messages: request.turns.map((turn, index) => toMessage(turn, index === request.turns.length - 1)),
+  tools: request.tools.map((tool, index) => toTool(tool, index === request.tools.length - 1))
+})
+
+const toTool = (tool: ToolDefinition, isLast: boolean): AnthropicClient.Tool => ({
+  name: tool.name,
+  description: tool.description,
+  input_schema: { ...tool.inputSchema, type: "object" },
+  ...(isLast ? cached : {})
+})
+
+const toMessage = (turn: Turn, isLast: boolean): AnthropicClient.MessageParam => ({
+  role: turn.role,
+  content: turn.content.flatMap((block, index) => {
+    const param = toBlock(block)
+    return isLast && index === turn.content.length - 1 && isCacheable(param) ? [{ ...param, ...cached }] : [param]
+  })
+})
+
+const isCacheable = (param: AnthropicClient.ContentBlockParam) =>
+  param.type === "text" || param.type === "image" || param.type === "document" || param.type === "tool_result"
+
+const toBlock = (block: ContentBlock): AnthropicClient.ContentBlockParam => {
+  switch (block.type) {
+    case "tool_result":
+      return {
+        type: "tool_result",
+        tool_use_id: block.tool_use_id,
+        content: block.content.map(toContent),
+        ...(block.is_error === true ? { is_error: true } : {})
+      }
+    case "tool_use":
+      return { type: "tool_use", id: block.id, name: block.name, input: block.input ?? {} }
+    case "thinking":
+      return { type: "thinking", thinking: block.thinking, signature: block.signature }
+    case "redacted_thinking":
+      return { type: "redacted_thinking", data: block.data }
+    case "user_action":
+      return { type: "text", text: JSON.stringify(block.content) }
+    default:
+      return toContent(block)
+  }
+}
+
+const toContent = (
+  block: ToolResultContent
+): AnthropicClient.TextBlockParam | AnthropicClient.ImageBlockParam | AnthropicClient.DocumentBlockParam => {
+  if (block.type === "text") return { type: "text", text: block.text === "" ? "(empty)" : block.text }
+  if (block.type === "document") return toDocument(block)
+  const { data, media_type } = block.source
+  return isImageType(media_type)
+    ? { type: "image", source: { type: "base64", media_type, data } }
+    : { type: "text", text: `(An image of type ${media_type}, which can't be shown.)` }
+}
+
+const isImageType = Schema.is(Schema.Literals(["image/png", "image/jpeg", "image/gif", "image/webp"]))
+
+/** Anthropic takes PDF as base64 and everything else as text, and no keys beyond its own. */
+const toDocument = ({ name, source }: DocumentBlock): AnthropicClient.DocumentBlockParam => ({
+  type: "document",
+  ...(name === undefined ? {} : { title: name }),
+  source:
+    source.media_type === "application/pdf"
+      ? { type: "base64", media_type: "application/pdf", data: source.data }
+      : {
+          type: "text",
+          media_type: "text/plain",
+          data: Buffer.from(source.data, "base64").toString("utf8") || "(empty)"
+        }
+})
+
+const isBlock = Schema.is(ContentBlock)
+
+const Answer = Schema.Struct({
+  content: Schema.Array(Schema.Json),
+  usage: Schema.Struct({
+    input_tokens: Schema.Finite,
+    output_tokens: Schema.Finite,
+    cache_read_input_tokens: Schema.optionalKey(Schema.NullOr(Schema.Finite)),
+    cache_creation_input_tokens: Schema.optionalKey(Schema.NullOr(Schema.Finite))
+  })
+})
+
+/** Keeps what is stored of an answer's blocks, and nothing that only this provider knows. */
+const toReply = (answer: unknown): Effect.Effect<ModelReply, ModelError> =>
+  Schema.decodeUnknownEffect(Answer)(answer).pipe(
+    Effect.map(({ content, usage }): ModelReply => {
+      const cacheRead = usage.cache_read_input_tokens ?? 0
+      const cacheWrite = usage.cache_creation_input_tokens ?? 0
+      return {
+        content: content.filter(isBlock).map(onlyStored),
+        usage: {
+          input: usage.input_tokens + cacheRead + cacheWrite,
+          output: usage.output_tokens,
+          cacheRead,
+          cacheWrite
+        }
+      }
+    }),
+    Effect.mapError(
+      () => new ModelError({ reason: "Unavailable", message: "Anthropic's answer has an unexpected shape" })
+    )
+  )
+
+const onlyStored = (block: ContentBlock): ContentBlock => {
+  switch (block.type) {
+    case "text":
+      return { text: block.text, type: "text" }
+    case "tool_use":
+      return { id: block.id, name: block.name, type: "tool_use", input: block.input ?? {} }
+    case "thinking":
+      return { type: "thinking", thinking: block.thinking, signature: block.signature }
+    default:
+      return block
+  }
+}
+
+/** Anthropic's error statuses: platform documentation, "Errors". */
+const toModelError = (status: number | undefined, message: string, headers: Headers | undefined): ModelError => {
+  const seconds = Number(headers?.get("retry-after") ?? Number.NaN)
+  const retryAfter = Number.isFinite(seconds) && seconds >= 0 ? { retryAfter: seconds * 1000 } : {}
+  const error = (reason: ModelError["reason"]) =>
+    new ModelError({ reason, message: `Anthropic: ${message}`, ...retryAfter })
+  if (status === undefined) return error("Unavailable")
+  if (status === 429) return error("RateLimited")
+  if (status === 529) return error("Overloaded")
+  if (status === 401 || status === 403) return error("Unauthorized")
+  if (status === 400 && /prompt is too long|exceed context limit/i.test(message)) return error("ContextTooLong")
+  return error(status === 408 || status >= 500 ? "Unavailable" : "InvalidRequest")
+}

@@ -1,0 +1,98 @@
+import { PgConnection } from "@effect/sql-pg"
+import { Effect, FileSystem, Option, Path, Predicate, type Redacted, type Scope } from "effect"
+import type { SqlError } from "effect/sql"
+import type { ClusterFiles } from "./PostgresCluster.ts"
+
+/** What is found at the server of a data folder. */
+export type Claim =
+  /** The session's advisory lock is ours: who holds it owns the server, until the scope closes. */
+  | { readonly _tag: "Ours"; readonly session: PgConnection.PgConnection }
+  /** Another service holds the lock. */
+  | { readonly _tag: "Taken" }
+  /** Nothing answers, or not the server of this folder. */
+  | { readonly _tag: "Silent"; readonly cause: string }
+
+/** The first lines of postmaster.pid (PostgreSQL's src/include/utils/pidfile.h). */
+export interface LockFile {
+  readonly pid: number
+  readonly port: number
+}
+
+/** Any number will do, as long as it stays the same: the key of the advisory lock, in the database `postgres`. */
+const ownershipKey = 7_233_180_501n
+
+/** A path longer than this does not fit into a socket address. */
+const longestSocketPath = 100
+
+/** Reads what the folder's server, running or killed, has written about itself. */
+export const readLockFile = Effect.fn("ServerOwnership.readLockFile")(function* (files: ClusterFiles) {
+  const fs = yield* FileSystem.FileSystem
+  const text = yield* fs
+    .readFileString(files.lockFile)
+    .pipe(Effect.catchReason("PlatformError", "NotFound", () => Effect.succeed("")))
+  const [pid, , , port] = text.split("\n").map(Number)
+  return pid === undefined || port === undefined || !(pid > 0) || !(port > 0)
+    ? Option.none<LockFile>()
+    : Option.some<LockFile>({ pid, port })
+})
+
+/**
+ * Connects to the server of the folder and tries to take the lock. The way is the server's socket in the data folder, where that
+ * is possible: it also reaches a server in another container that shares the folder.
+ */
+export const claimServer = Effect.fn("ServerOwnership.claim")(function* (
+  files: ClusterFiles,
+  port: number,
+  password: Redacted.Redacted
+): Effect.fn.Return<Claim, never, Path.Path | Scope.Scope> {
+  const path = yield* Path.Path
+  const socket = path.join(files.cluster, `.s.PGSQL.${port}`)
+  const attempt = Effect.gen(function* () {
+    const session = yield* PgConnection.make({
+      ...(socket.length <= longestSocketPath ? { path: socket } : { host: "127.0.0.1", port }),
+      username: "postgres",
+      password,
+      database: "postgres",
+      applicationName: "bytebot-agent owner",
+      connectTimeout: "5 seconds"
+    })
+    const found = yield* session.query("SELECT current_setting('data_directory') AS folder")
+    // A copy of a folder keeps the lock file, and with it the address, of the original's server.
+    if (found.rows[0]?.["folder"] !== files.cluster)
+      return { _tag: "Silent", cause: "the server of another folder answers" } as const
+    const locked = yield* session.query("SELECT pg_try_advisory_lock($1) AS locked", [ownershipKey])
+    return locked.rows[0]?.["locked"] === true ? ({ _tag: "Ours", session } as const) : ({ _tag: "Taken" } as const)
+  })
+  return yield* Effect.catch(attempt, (error: SqlError.SqlError) =>
+    Effect.succeed({ _tag: "Silent", cause: describe(error) } as const)
+  )
+})
+
+const describe = (error: SqlError.SqlError): string =>
+  Predicate.hasProperty(error.reason.cause, "message") ? String(error.reason.cause.message) : error.message
+
+/** Succeeds with the reason when the session is lost. */
+export const awaitLoss = Effect.fn("ServerOwnership.awaitLoss")(
+  function* (session: PgConnection.PgConnection) {
+    const notifications = yield* session.listen("bytebot_owner")
+    return yield* Effect.flip(Effect.forever(Queue.take(notifications)))
+  },
+  Effect.scoped,
+  Effect.catch(Effect.succeed)
+)
+
+/**
+ * Whether the process with this id is a PostgreSQL server on this data folder. Process ids are used again, and postmaster.pid
+ * of a killed server, or of one in another container, may name any process.
+ */
+export const isServerProcess = Effect.fn("ServerOwnership.isServerProcess")(function* (
+  files: ClusterFiles,
+  pid: number
+) {
+  const fs = yield* FileSystem.FileSystem
+  const words = yield* fs.readFileString(`/proc/${pid}/cmdline`).pipe(
+    Effect.map((line) => line.split("\0")),
+    Effect.orElseSucceed(() => [])
+  )
+  return words.includes(files.cluster) && words.some((word) => word.endsWith("postgres"))
+})

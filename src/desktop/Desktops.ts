@@ -1,0 +1,162 @@
+import { Context, Duration, Effect, Layer, Queue, Schema, type Scope } from "effect"
+import { HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
+import { io } from "socket.io-client"
+import { actionBody, actionPatience, type DesktopAction } from "./DesktopAction.ts"
+
+/** The desktop did not do what it was asked for; the message is for the model and for people. */
+export class DesktopFailed extends Schema.TaggedError<DesktopFailed>()("DesktopFailed", { message: Schema.String }) {}
+
+/** A file as the daemon reads it: `data` is base64, `size` in bytes. */
+export interface DesktopFile {
+  readonly data: string
+  readonly name: string
+  readonly size: number
+  readonly mediaType: string
+}
+
+/** What the daemon reports of a person's input: the action with its fields, and the screen before it where it was seen. */
+export interface UserInput {
+  readonly image: string | undefined
+  readonly action: Readonly<Record<string, Schema.Json>>
+}
+
+/** One desktop, through its daemon (contract/desktop.md). */
+export interface Desktop {
+  /** Carries out an action; `key` names the attempt for daemons that never do one twice. */
+  readonly perform: (action: DesktopAction, key: string) => Effect.Effect<void, DesktopFailed>
+  /** The screen as base64 PNG. */
+  readonly screenshot: Effect.Effect<string, DesktopFailed>
+  readonly cursorPosition: Effect.Effect<{ readonly x: number; readonly y: number }, DesktopFailed>
+  readonly readFile: (path: string) => Effect.Effect<DesktopFile, DesktopFailed>
+  /** `data` is base64. */
+  readonly writeFile: (path: string, data: string) => Effect.Effect<void, DesktopFailed>
+  readonly startTracking: Effect.Effect<void, DesktopFailed>
+  readonly stopTracking: Effect.Effect<void, DesktopFailed>
+  /** What a person does, while tracking is on, until the scope closes; reconnects by itself. */
+  readonly userInput: Effect.Effect<Queue.Dequeue<UserInput>, never, Scope.Scope>
+}
+
+/** A person acts a few times a second at most; a queue of this size outlasts any hiccup of the database. */
+const inputCapacity = 1_000
+
+/** Clients of desktop daemons by their URL. */
+export class Desktops extends Context.Service<Desktops, { readonly at: (url: string) => Desktop }>()(
+  "bytebot/Desktops"
+) {
+  static readonly layer = Layer.effect(
+    Desktops,
+    Effect.gen(function* () {
+      const client = yield* HttpClient.HttpClient
+      return Desktops.of({ at: (url) => desktopAt(client, url) })
+    })
+  )
+}
+
+const desktopAt = (client: HttpClient.HttpClient, url: string): Desktop => {
+  const post = Effect.fn("Desktop.request")(function* (
+    path: string,
+    body: Readonly<Record<string, Schema.Json>> | undefined,
+    patience: number,
+    key?: string
+  ) {
+    yield* Effect.annotateCurrentSpan({ "desktop.url": url, "desktop.action": body?.["action"] ?? path })
+    const request = HttpClientRequest.post(`${url}${path}`).pipe(
+      body === undefined ? (same) => same : HttpClientRequest.bodyJsonUnsafe(body),
+      key === undefined ? (same) => same : HttpClientRequest.setHeader("idempotency-key", key)
+    )
+    return yield* client.execute(request).pipe(
+      Effect.flatMap((response) => Effect.map(response.text, (text) => ({ response, text }))),
+      Effect.timeout(Duration.millis(patience)),
+      Effect.catchTags({
+        TimeoutError: () => Effect.fail(new DesktopFailed({ message: "the desktop did not answer in time" })),
+        HttpClientError: (error) =>
+          Effect.fail(new DesktopFailed({ message: `the desktop is not reachable (${error.reason._tag})` }))
+      }),
+      Effect.flatMap(({ response, text }) => accept(response, text))
+    )
+  })
+  const quick = (body: Readonly<Record<string, Schema.Json>>) => post("/computer-use", body, 30_000)
+  return {
+    perform: (action, key) => Effect.asVoid(post("/computer-use", actionBody(action), actionPatience(action), key)),
+    screenshot: Effect.map(Effect.flatMap(quick({ action: "screenshot" }), answer(Screenshot)), ({ image }) => image),
+    cursorPosition: Effect.flatMap(quick({ action: "cursor_position" }), answer(CursorPosition)),
+    readFile: (path) =>
+      Effect.flatMap(Effect.flatMap(quick({ action: "read_file", path }), answer(ReadFile)), fileOrReason),
+    writeFile: (path, data) =>
+      Effect.flatMap(
+        Effect.flatMap(post("/computer-use", { action: "write_file", path, data }, 120_000), answer(WriteFile)),
+        (result) =>
+          result.success
+            ? Effect.void
+            : Effect.fail(new DesktopFailed({ message: result.message ?? "the file was not written" }))
+      ),
+    startTracking: Effect.asVoid(post("/input-tracking/start", undefined, 10_000)),
+    stopTracking: Effect.asVoid(post("/input-tracking/stop", undefined, 10_000)),
+    userInput: userInput(url)
+  }
+}
+
+const accept = (response: HttpClientResponse.HttpClientResponse, text: string): Effect.Effect<string, DesktopFailed> =>
+  response.status >= 200 && response.status < 300
+    ? Effect.succeed(text)
+    : Effect.fail(new DesktopFailed({ message: `the desktop answered ${response.status}${reason(text)}` }))
+
+/** The `message` of the daemon's error body, where it is text. */
+const reason = (text: string): string => {
+  const decoded = decodeProblem(text)
+  return decoded._tag === "Some" ? `: ${decoded.value.message}` : ""
+}
+
+const decodeProblem = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Struct({ message: Schema.String })))
+
+const answer =
+  <S extends Schema.Constraint & { readonly DecodingServices: never }>(schema: S) =>
+  (text: string): Effect.Effect<S["Type"], DesktopFailed> =>
+    Schema.decodeUnknownEffect(Schema.fromJsonString(schema))(text).pipe(
+      Effect.mapError(() => new DesktopFailed({ message: "the desktop's answer is not what was expected" }))
+    )
+
+const Screenshot = Schema.Struct({ image: Schema.NonEmptyString })
+const CursorPosition = Schema.Struct({ x: Schema.Finite, y: Schema.Finite })
+const WriteFile = Schema.Struct({ success: Schema.Boolean, message: Schema.optionalKey(Schema.String) })
+const FileRead = Schema.Struct({
+  success: Schema.Literal(true),
+  data: Schema.String,
+  name: Schema.String,
+  size: Schema.Finite,
+  mediaType: Schema.String
+})
+const FileRefused = Schema.Struct({ success: Schema.Literal(false), message: Schema.optionalKey(Schema.String) })
+const ReadFile = Schema.Union([FileRead, FileRefused])
+
+const fileOrReason = (file: typeof ReadFile.Type): Effect.Effect<DesktopFile, DesktopFailed> =>
+  file.success
+    ? Effect.succeed(file)
+    : Effect.fail(new DesktopFailed({ message: file.message ?? "the file could not be read" }))
+
+const Action = Schema.Record(Schema.String, Schema.Json)
+const decodeAction = Schema.decodeUnknownOption(Schema.Tuple([Action]))
+const decodeScreenshotAndAction = Schema.decodeUnknownOption(Schema.Tuple([Screenshot, Action]))
+
+/** The daemon's Socket.IO events as a queue; frames that fit no schema are dropped. */
+const userInput = (url: string): Desktop["userInput"] =>
+  Effect.gen(function* () {
+    const inputs = yield* Queue.sliding<UserInput>(inputCapacity)
+    yield* Effect.acquireRelease(
+      Effect.sync(() => {
+        const socket = io(url, { transports: ["websocket"], forceNew: true })
+        socket.on("action", (...args: ReadonlyArray<unknown>) => {
+          const decoded = decodeAction(args)
+          if (decoded._tag === "Some") Queue.offerUnsafe(inputs, { image: undefined, action: decoded.value[0] })
+        })
+        socket.on("screenshotAndAction", (...args: ReadonlyArray<unknown>) => {
+          const decoded = decodeScreenshotAndAction(args)
+          if (decoded._tag === "Some")
+            Queue.offerUnsafe(inputs, { image: decoded.value[0].image, action: decoded.value[1] })
+        })
+        return socket
+      }),
+      (socket) => Effect.sync(() => socket.disconnect())
+    )
+    return inputs
+  })
