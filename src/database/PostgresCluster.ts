@@ -54,9 +54,7 @@ export const rotateLog = Effect.fn("PostgresCluster.rotateLog")(function* (files
 export const inspectCluster = Effect.fn("PostgresCluster.inspect")(function* (files: ClusterFiles, major: number) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
-  const entries = yield* fs
-    .readDirectory(files.cluster)
-    .pipe(Effect.catchReason("PlatformError", "NotFound", () => Effect.succeed([])))
+  const entries = (yield* fs.exists(files.cluster)) ? yield* fs.readDirectory(files.cluster) : []
   if (entries.length === 0) return "empty"
   if (!entries.includes("PG_VERSION")) {
     return yield* new DataFolderUnusable({

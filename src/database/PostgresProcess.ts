@@ -39,7 +39,7 @@ export const startProcess = Effect.fn("PostgresProcess.start")(function* (option
           cwd: "/",
           detached: true,
           // Nothing else of the environment: keys of this process are none of the server's business, PG* variables would change it.
-          env: { PATH: process.env["PATH"], LC_ALL: "C", ...options.environment },
+          env: { PATH: process.env.PATH, LC_ALL: "C", ...options.environment },
           stdio: ["ignore", log.fd, log.fd],
           ...Option.getOrUndefined(ids)
         })

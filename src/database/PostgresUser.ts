@@ -104,7 +104,7 @@ const capabilityWrapper = Effect.fn("PostgresUser.capabilityWrapper")(function* 
 }) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
-  const folders = (process.env["PATH"] ?? "/usr/bin:/bin").split(delimiter)
+  const folders = (process.env.PATH ?? "/usr/bin:/bin").split(delimiter)
   const setpriv = yield* Effect.findFirst(
     folders.map((folder) => path.join(folder, "setpriv")),
     (file) => fs.exists(file)

@@ -1,5 +1,6 @@
 import { PgConnection } from "@effect/sql-pg"
-import { Effect, FileSystem, Option, Path, Predicate, type Redacted, type Scope } from "effect"
+import { Effect, FileSystem, Option, Path, Queue, type Redacted, type Scope } from "effect"
+import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import type { SqlError } from "effect/sql"
 import type { ClusterFiles } from "./PostgresCluster.ts"
 
@@ -9,8 +10,10 @@ export type Claim =
   | { readonly _tag: "Ours"; readonly session: PgConnection.PgConnection }
   /** Another service holds the lock. */
   | { readonly _tag: "Taken" }
-  /** Nothing answers, or not the server of this folder. */
-  | { readonly _tag: "Silent"; readonly cause: string }
+  /** The server does not accept the folder's password. */
+  | { readonly _tag: "Refused"; readonly cause: string }
+  /** Nothing answers (yet), or not the server of this folder. */
+  | { readonly _tag: "Silent" }
 
 /** The first lines of postmaster.pid (PostgreSQL's src/include/utils/pidfile.h). */
 export interface LockFile {
@@ -58,18 +61,18 @@ export const claimServer = Effect.fn("ServerOwnership.claim")(function* (
     })
     const found = yield* session.query("SELECT current_setting('data_directory') AS folder")
     // A copy of a folder keeps the lock file, and with it the address, of the original's server.
-    if (found.rows[0]?.["folder"] !== files.cluster)
-      return { _tag: "Silent", cause: "the server of another folder answers" } as const
+    if (found.rows[0]?.folder !== files.cluster) return { _tag: "Silent" } as const
     const locked = yield* session.query("SELECT pg_try_advisory_lock($1) AS locked", [ownershipKey])
-    return locked.rows[0]?.["locked"] === true ? ({ _tag: "Ours", session } as const) : ({ _tag: "Taken" } as const)
+    return locked.rows[0]?.locked === true ? ({ _tag: "Ours", session } as const) : ({ _tag: "Taken" } as const)
   })
   return yield* Effect.catch(attempt, (error: SqlError.SqlError) =>
-    Effect.succeed({ _tag: "Silent", cause: describe(error) } as const)
+    Effect.succeed(
+      error.reason._tag === "AuthenticationError"
+        ? ({ _tag: "Refused", cause: String(error.reason.cause) } as const)
+        : ({ _tag: "Silent" } as const)
+    )
   )
 })
-
-const describe = (error: SqlError.SqlError): string =>
-  Predicate.hasProperty(error.reason.cause, "message") ? String(error.reason.cause.message) : error.message
 
 /** Succeeds with the reason when the session is lost. */
 export const awaitLoss = Effect.fn("ServerOwnership.awaitLoss")(
@@ -85,14 +88,14 @@ export const awaitLoss = Effect.fn("ServerOwnership.awaitLoss")(
  * Whether the process with this id is a PostgreSQL server on this data folder. Process ids are used again, and postmaster.pid
  * of a killed server, or of one in another container, may name any process.
  */
-export const isServerProcess = Effect.fn("ServerOwnership.isServerProcess")(function* (
-  files: ClusterFiles,
-  pid: number
-) {
-  const fs = yield* FileSystem.FileSystem
-  const words = yield* fs.readFileString(`/proc/${pid}/cmdline`).pipe(
-    Effect.map((line) => line.split("\0")),
-    Effect.orElseSucceed(() => [])
-  )
-  return words.includes(files.cluster) && words.some((word) => word.endsWith("postgres"))
-})
+export const isServerProcess = Effect.fn("ServerOwnership.isServerProcess")(
+  function* (files: ClusterFiles, pid: number) {
+    const fs = yield* FileSystem.FileSystem
+    const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
+    const commandLine = yield* (yield* fs.exists("/proc/self/cmdline"))
+      ? Effect.map(fs.readFileString(`/proc/${pid}/cmdline`), (words) => words.replaceAll("\0", " "))
+      : spawner.string(ChildProcess.make("ps", ["-o", "command=", "-p", String(pid)]))
+    return commandLine.includes(`postgres -D ${files.cluster} `)
+  },
+  Effect.orElseSucceed(() => false)
+)
