@@ -117,6 +117,7 @@ export const start = async (options: DesktopOptions = {}): Promise<DesktopEmulat
   const faults = new Faults()
   const answered = new Map<string, Answer>()
   const own = new OwnActions()
+  const closing = new AbortController()
   let machine = new Machine(options)
   let tracking = false
   let rested = false
@@ -173,7 +174,7 @@ export const start = async (options: DesktopOptions = {}): Promise<DesktopEmulat
   const serve = async (request: DesktopRequest, response: ServerResponse, gone: AbortSignal): Promise<void> => {
     const fault = faults.next(request)
     const early = fault?.executed === true ? performOnce(request) : undefined
-    await pause(fault?.delayMs ?? 0, new AbortController().signal)
+    await pause(fault?.delayMs ?? 0, closing.signal)
     await fault?.until
     if (fault?.drop === true) return void response.destroy()
     if (fault?.hang === true) return untilGone(gone)
@@ -182,8 +183,9 @@ export const start = async (options: DesktopOptions = {}): Promise<DesktopEmulat
       return send(request, response, { status: fault.status, body })
     }
     if (options.instant === false && isAction(request.body)) {
-      await pause(durationOf(request.body), new AbortController().signal)
+      await pause(durationOf(request.body), closing.signal)
     }
+    if (closing.signal.aborted) return
     send(request, response, early ?? performOnce(request))
   }
 
@@ -298,6 +300,7 @@ export const start = async (options: DesktopOptions = {}): Promise<DesktopEmulat
     waitForSocket: (timeoutMs) => ledger.waitFor(() => sockets.find(({ closedAt }) => closedAt === null), timeoutMs),
     reset,
     close: async () => {
+      closing.abort()
       const closed = io.close()
       server.closeAllConnections()
       await closed

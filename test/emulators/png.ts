@@ -67,28 +67,35 @@ export const decodePng = (png: Uint8Array): Picture => {
   return { width, height, rgba: unfilter(inflateSync(Buffer.concat(parts)), width, height, channels) }
 }
 
-const unfilter = (rows: Buffer, width: number, height: number, channels: number): Uint8Array => {
+const unfilter = (rows: Uint8Array, width: number, height: number, channels: number): Uint8Array => {
   const stride = width * channels
-  const lines = Buffer.alloc(stride * height)
-  const rgba = new Uint8Array(width * height * 4)
+  const lines = new Uint8Array(stride * height)
   for (let y = 0; y < height; y++) {
-    const filter = rows.readUInt8(y * (stride + 1))
-    for (let i = 0; i < stride; i++) {
-      const left = i >= channels ? lines.readUInt8(y * stride + i - channels) : 0
-      const up = y > 0 ? lines.readUInt8((y - 1) * stride + i) : 0
-      const corner = y > 0 && i >= channels ? lines.readUInt8((y - 1) * stride + i - channels) : 0
-      const predicted = [0, left, up, (left + up) >> 1, paeth(left, up, corner)][filter] ?? 0
-      lines[y * stride + i] = (rows.readUInt8(y * (stride + 1) + 1 + i) + predicted) & 255
+    const filter = rows[y * (stride + 1)] ?? 0
+    const row = rows.subarray(y * (stride + 1) + 1, (y + 1) * (stride + 1))
+    const start = y * stride
+    if (filter === 0) {
+      lines.set(row, start)
+      continue
     }
-    for (let x = 0; x < width; x++) rgba.set(pixelOf(lines, (y * width + x) * channels, channels), (y * width + x) * 4)
+    for (let i = 0; i < stride; i++) {
+      const left = i >= channels ? (lines[start + i - channels] ?? 0) : 0
+      const up = y > 0 ? (lines[start - stride + i] ?? 0) : 0
+      const corner = y > 0 && i >= channels ? (lines[start - stride + i - channels] ?? 0) : 0
+      const predicted = [0, left, up, (left + up) >> 1, paeth(left, up, corner)][filter] ?? 0
+      lines[start + i] = (row[i] ?? 0) + predicted
+    }
   }
+  if (channels === 4) return lines
+  const rgba = new Uint8Array(width * height * 4)
+  for (let i = 0; i < width * height; i++) rgba.set(pixelOf(lines, i * channels, channels), i * 4)
   return rgba
 }
 
-const pixelOf = (lines: Buffer, at: number, channels: number): ReadonlyArray<number> => {
-  const byte = (i: number) => lines.readUInt8(at + i)
-  if (channels >= 3) return [byte(0), byte(1), byte(2), channels === 4 ? byte(3) : 255]
-  return [byte(0), byte(0), byte(0), channels === 2 ? byte(1) : 255]
+const pixelOf = (lines: Uint8Array, at: number, channels: number): ReadonlyArray<number> => {
+  const [one = 0, two = 0, three = 0] = lines.subarray(at, at + channels)
+  if (channels === 3) return [one, two, three, 255]
+  return [one, one, one, channels === 2 ? two : 255]
 }
 
 /** Red, green and blue of a pixel. Alpha is left out: the daemon's is meaningless. */
