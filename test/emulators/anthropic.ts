@@ -5,9 +5,9 @@ import type * as Scope from "effect/Scope"
 import { modelInfo, stream } from "./anthropicAnswers.ts"
 import { PromptCache } from "./anthropicCache.ts"
 import { type CacheRead, completeMessage, errorBody, type Reply, requestId, type Scripted } from "./anthropicReplies.ts"
-import { checkMessagesRequest, checkPrompt, type MessagesRequest } from "./anthropicRequest.ts"
+import { checkMessagesRequest, checkPrompt, type MessagesRequest, versions } from "./anthropicRequest.ts"
 import { type Match, Script } from "./anthropicScript.ts"
-import { dictionary, Rejection } from "./anthropicShape.ts"
+import { dictionary, invalid, Rejection } from "./anthropicShape.ts"
 import { checkThoughts } from "./anthropicThoughts.ts"
 import {
   closeServer,
@@ -139,9 +139,13 @@ export const start = async (options: AnthropicOptions = {}): Promise<AnthropicEm
     if (key === "" || (options.apiKey !== undefined && key !== options.apiKey)) {
       throw new Rejection(401, "authentication_error", "invalid x-api-key")
     }
-    if (headers["anthropic-version"] === undefined) {
-      throw new Rejection(400, "invalid_request_error", "anthropic-version: header is required")
-    }
+  }
+
+  const versionOf = (headers: Readonly<Record<string, string>>): string => {
+    const version = headers["anthropic-version"]
+    if (version === undefined) throw invalid("anthropic-version", "header is required")
+    if (!versions.includes(version)) throw invalid("anthropic-version", `"${version}" is not a valid version`)
+    return version
   }
 
   const exists = (model: string): void => {
@@ -182,13 +186,14 @@ export const start = async (options: AnthropicOptions = {}): Promise<AnthropicEm
 
     try {
       authenticate(entry.headers)
+      const version = versionOf(entry.headers)
       if (size > limit) throw new Rejection(413, "request_too_large", "Request exceeds the maximum size")
       if (entry.method === "POST" && typeof body === "string") {
-        throw new Rejection(400, "invalid_request_error", "The request body is not valid JSON")
+        throw invalid("", "The request body is not valid JSON")
       }
       const route = `${entry.method} ${path}`
       if (route === "POST /v1/messages") {
-        checkMessagesRequest(body)
+        checkMessagesRequest(body, version)
         checkThoughts(body, thoughts)
         exists(body.model)
         const call: ModelRequest = Object.assign(entry, { body, cacheRead: cache.read(body) })

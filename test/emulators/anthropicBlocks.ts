@@ -59,6 +59,9 @@ export const checkBlock = (value: unknown, path: string, place: Place, counted: 
     const role = place === "user" ? "assistant" : "user"
     throw invalid(path, `\`${tag}\` blocks can only be in \`${role}\` messages`)
   }
+  if (tag === "text" && place === "user" && !absent(block.citations)) {
+    throw invalid(at(at(path, tag), "citations"), "Extra inputs are not permitted")
+  }
   checkers[tag]?.(block, at(path, tag), counted)
 }
 

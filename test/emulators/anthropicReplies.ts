@@ -140,7 +140,11 @@ const completeUsage = (usage: Partial<Anthropic.Usage> | undefined, cached: Cach
 }
 
 /** The error body of the API. */
-export const errorBody = (error: ErrorBody, id: string) => ({ type: "error", error, request_id: id })
+export const errorBody = ({ type, message }: ErrorBody, id: string) => ({
+  type: "error",
+  error: { type, message },
+  request_id: id
+})
 
 const pieces = (text: string): ReadonlyArray<string> => text.match(/.{1,16}/gsu) ?? []
 

@@ -40,20 +40,21 @@ const bodyKeys = [
   "stop_sequences",
   "stream",
   "system",
-  "temperature",
   "thinking",
   "tool_choice",
-  "tools",
-  "top_k",
-  "top_p"
+  "tools"
 ]
+/** Gone with the version 2026-10-21, which the SDK sends from 1.0 on. */
 const samplingKeys = ["temperature", "top_p", "top_k"]
 const maxBreakpoints = 4
 
+/** The values of the anthropic-version header: https://platform.claude.com/docs/en/api/versioning */
+export const versions = ["2023-06-01", "2026-10-21"]
+
 /** Throws the Rejection with which the Messages API would answer this body; returns when the API would take it. */
-export function checkMessagesRequest(value: unknown): asserts value is MessagesRequest {
+export function checkMessagesRequest(value: unknown, version: string): asserts value is MessagesRequest {
   const body = dictionary(value, "")
-  onlyKeys(body, "", bodyKeys)
+  onlyKeys(body, "", version === "2023-06-01" ? [...bodyKeys, ...samplingKeys] : bodyKeys)
   requiredInteger(body, "max_tokens", "", 0)
   checkPrompt(body)
   optionalBoolean(body, "stream", "")

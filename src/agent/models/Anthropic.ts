@@ -42,7 +42,7 @@ export const make = (options: { readonly apiKey: Redacted.Redacted; readonly bas
         try: (signal) => anthropic.messages.create(toParams(request), { signal }),
         catch: (cause) =>
           cause instanceof Anthropic.APIError
-            ? toModelError(cause.status, cause.message, cause.headers)
+            ? toModelError(cause.status, wordsOf(cause), cause.headers)
             : new ModelError({ reason: "Unavailable", message: "Anthropic's answer could not be read" })
       })
       return yield* toReply(message)
@@ -53,7 +53,6 @@ export const make = (options: { readonly apiKey: Redacted.Redacted; readonly bas
 const toParams = (request: ModelRequest): AnthropicClient.MessageCreateParamsNonStreaming => ({
   model: request.model ?? defaultModel,
   max_tokens: maxTokens,
-  thinking: { type: "disabled" },
   system: [{ type: "text", text: request.system, ...cached }],
   messages: request.turns.map((turn, index) => toMessage(turn, index === request.turns.length - 1)),
   tools: request.tools.map((tool, index) => toTool(tool, index === request.tools.length - 1))
@@ -170,6 +169,16 @@ const onlyStored = (block: ContentBlock): ContentBlock => {
     default:
       return block
   }
+}
+
+const decodeProblem = Schema.decodeUnknownOption(
+  Schema.Struct({ error: Schema.Struct({ error: Schema.Struct({ message: Schema.String }) }) })
+)
+
+/** The message of the API's error body, else the SDK's own words. */
+const wordsOf = (error: Error): string => {
+  const problem = decodeProblem(error)
+  return problem._tag === "Some" ? problem.value.error.error.message : error.message
 }
 
 /** Anthropic's error statuses: platform documentation, "Errors". */

@@ -1,0 +1,32 @@
+import { Schema } from "effect"
+import { Role, TaskPriority, TaskType } from "../domain/Task.ts"
+import { Base64Text, blankAsAbsent, choiceOf, InstantText, NonEmptyText, Text } from "./RequestFields.ts"
+
+/** Which model shall run the task; the window, in tokens, is text in urlencoded bodies. */
+const ModelChoice = Schema.Struct({
+  provider: NonEmptyText,
+  name: NonEmptyText,
+  title: Schema.optionalKey(Text),
+  contextWindow: Schema.optionalKey(Schema.Union([Schema.Finite, Schema.FiniteFromString]))
+}).annotate({ expected: "an object with provider and name" })
+
+/** A file to be written to the desktop; `size` in bytes, as the client states it. */
+const NewFile = Schema.Struct({
+  name: NonEmptyText,
+  base64: Base64Text,
+  type: Schema.optionalKey(blankAsAbsent(Text, "text")),
+  size: Schema.Int.check(
+    Schema.isBetween({ minimum: 0, maximum: 2 ** 31 - 1 }, { expected: "a size in bytes from 0 to 2147483647" })
+  )
+})
+
+/** Body of `POST /tasks`; absent fields get the defaults. */
+export const NewTaskPayload = Schema.Struct({
+  description: NonEmptyText,
+  type: Schema.optionalKey(choiceOf(TaskType)),
+  scheduledFor: Schema.optionalKey(blankAsAbsent(InstantText, "an ISO 8601 date with time and zone")),
+  priority: Schema.optionalKey(choiceOf(TaskPriority)),
+  createdBy: Schema.optionalKey(choiceOf(Role)),
+  model: Schema.optionalKey(ModelChoice),
+  files: Schema.optionalKey(blankAsAbsent(Schema.Array(NewFile), "a list of files"))
+})
