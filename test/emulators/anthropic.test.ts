@@ -63,7 +63,8 @@ describe("POST /v1/messages", () => {
     expect(message._request_id).toMatch(/^req_/)
     const [request] = emulator.requests
     expect(request).toMatchObject({ method: "POST", url: "/v1/messages", status: 200, aborted: false, cacheRead: null })
-    expect(request?.headers).toMatchObject({ "x-api-key": "key", "anthropic-version": "2026-10-21" })
+    expect(request?.headers).toMatchObject({ "anthropic-version": "2026-10-21" })
+    expect(request?.apiKey).toBe("key")
     expect(request?.body.messages).toEqual([{ role: "user", content: "task one" }])
     expect(emulator.rejected).toEqual([])
   })
@@ -259,9 +260,10 @@ describe("other endpoints", () => {
     expect(texts).toMatchObject([{ text: "b" }, { text: "a" }, { text: "c" }])
     const ledger: unknown = await fetch(`${emulator.url}/__ledger`).then((response) => response.json())
     expect(ledger).toMatchObject({
-      requests: [{ url: "/v1/messages", headers: { "x-api-key": "…" } }, {}, {}],
+      requests: [{ url: "/v1/messages", apiKey: "…" }, {}, {}],
       rejected: []
     })
+    expect(JSON.stringify(ledger)).not.toContain("Bearer")
     await fetch(`${emulator.url}/__ledger`, { method: "DELETE" })
     expect([emulator.requests, emulator.ledger]).toEqual([[], []])
   })

@@ -38,6 +38,8 @@ export interface LedgerEntry {
   /** Path with query. */
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
+  /** From x-api-key, or Authorization: Bearer as the SDK sends it from 1.0 on. */
+  readonly apiKey: string | null
   /** Parsed JSON, else the text. */
   readonly body: unknown
   /** The connection ended before the answer was complete: the client went away, or the emulator dropped it. */
@@ -124,7 +126,10 @@ export const start = async (options: AnthropicOptions = {}): Promise<AnthropicEm
   }
 
   const control = (method: string, body: unknown, response: ServerResponse): void => {
-    const masked = (entry: LedgerEntry) => ({ ...entry, headers: { ...entry.headers, "x-api-key": "…" } })
+    const masked = (entry: LedgerEntry) => {
+      const { "x-api-key": _key, authorization: _authorization, ...headers } = entry.headers
+      return { ...entry, headers, apiKey: entry.apiKey === null ? null : "…" }
+    }
     if (method === "GET") sendJson(response, 200, { requests: requests.map(masked), rejected: rejected.map(masked) })
     else {
       if (method === "DELETE" || (isRecord(body) && body.reset === true)) reset()
@@ -133,9 +138,8 @@ export const start = async (options: AnthropicOptions = {}): Promise<AnthropicEm
     }
   }
 
-  const authenticate = (headers: Readonly<Record<string, string>>): void => {
-    const key = headers["x-api-key"] ?? headers.authorization?.replace(/^Bearer /, "")
-    if (key === undefined) throw new Rejection(401, "authentication_error", "x-api-key header is required")
+  const authenticate = (key: string | null): void => {
+    if (key === null) throw new Rejection(401, "authentication_error", "x-api-key header is required")
     if (key === "" || (options.apiKey !== undefined && key !== options.apiKey)) {
       throw new Rejection(401, "authentication_error", "invalid x-api-key")
     }
@@ -161,11 +165,13 @@ export const start = async (options: AnthropicOptions = {}): Promise<AnthropicEm
     const body = parse(bytes.toString("utf8"))
     if (path.startsWith("/__")) return control(request.method ?? "GET", body, response)
 
+    const headers = headersOf(request)
     const entry: LedgerEntry = {
       t,
       method: request.method ?? "GET",
       url,
-      headers: headersOf(request),
+      headers,
+      apiKey: headers["x-api-key"] ?? headers.authorization?.replace(/^Bearer ?/, "") ?? null,
       body,
       aborted: false,
       status: null,
@@ -185,7 +191,7 @@ export const start = async (options: AnthropicOptions = {}): Promise<AnthropicEm
     response.setHeader("request-id", id)
 
     try {
-      authenticate(entry.headers)
+      authenticate(entry.apiKey)
       const version = versionOf(entry.headers)
       if (size > limit) throw new Rejection(413, "request_too_large", "Request exceeds the maximum size")
       if (entry.method === "POST" && typeof body === "string") {

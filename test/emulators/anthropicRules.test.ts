@@ -252,6 +252,11 @@ describe.each<readonly [string, ReadonlyArray<readonly [string, Record<string, u
         "messages.1.content.0: `tool_result` blocks can only be in `user` messages"
       ],
       [
+        "a citation of the user",
+        { messages: [user({ ...text("x"), citations: [] })] },
+        "messages.0.content.0.text.citations: Extra inputs are not permitted"
+      ],
+      [
         "a document's name",
         { messages: [user(document(pdf, { name: "a.pdf" }))] },
         "messages.0.content.0.document.name: Extra inputs are not permitted"
