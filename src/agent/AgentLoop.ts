@@ -140,7 +140,7 @@ export class AgentLoop extends Context.Service<
             if (texts >= patienceWithText) {
               return yield* finish(claim.lease, {
                 status: "NEEDS_HELP",
-                description: "The model answers without acting"
+                error: "The model answers without acting"
               })
             }
           } else {
@@ -153,7 +153,7 @@ export class AgentLoop extends Context.Service<
         }
         return yield* finish(claim.lease, {
           status: "NEEDS_HELP",
-          description: `The task used all of its ${maxIterations} iterations`
+          error: `The task used all of its ${maxIterations} iterations`
         })
       })
 

@@ -131,7 +131,7 @@ const outcomeOf = (call: ToolCall): Outcome | undefined => {
     case "completed":
       return { status: "COMPLETED", description: call.description }
     case "needs_help":
-      return { status: "NEEDS_HELP", description: call.description }
+      return { status: "NEEDS_HELP" }
     case "failed":
       return { status: "FAILED", error: call.description }
   }

@@ -22,6 +22,7 @@ export const toTurns = (conversation: Conversation): ReadonlyArray<Turn> => {
   const entries = conversation.entries
   const results = collectResults(entries)
   const answered = new Set<ToolResultBlock>()
+  const usedIds = new Set<string>()
   const turns: Array<{ role: Turn["role"]; content: Array<ContentBlock> }> = []
   const add = (role: Turn["role"], content: ReadonlyArray<ContentBlock>) => {
     if (content.length === 0) return
@@ -32,18 +33,18 @@ export const toTurns = (conversation: Conversation): ReadonlyArray<Turn> => {
   add("user", summaryOf(conversation.summary))
   for (const entry of entries) {
     if (entry.role === "ASSISTANT") {
-      const seen = new Set<string>()
-      const reply = entry.content.filter((block) => isOfAssistant(block) && isFirst(block, seen))
+      const seen = new Map<string, string>()
+      const reply = entry.content.flatMap((block) => (isOfAssistant(block) ? withFreshId(block, seen, usedIds) : []))
       if (turns.length === 0 && reply.length > 0)
         add("user", [text("(The beginning of this conversation is missing.)")])
       add("assistant", reply)
       add(
         "user",
-        [...seen].map((id) => {
+        [...seen].map(([id, freshId]) => {
           const result = results.get(entry)?.get(id)
-          if (result === undefined) return toolResult(id, [text(unknownOutcome)], true)
+          if (result === undefined) return toolResult(freshId, [text(unknownOutcome)], true)
           answered.add(result)
-          return result
+          return { ...result, tool_use_id: freshId }
         })
       )
     } else {
@@ -87,12 +88,22 @@ const isOfAssistant = (block: ContentBlock): boolean =>
   block.type === "thinking" ||
   block.type === "redacted_thinking"
 
-/** Remembers the ids of calls; a second call with an id that the reply used already is left out. */
-const isFirst = (block: ContentBlock, seen: Set<string>): boolean => {
-  if (block.type !== "tool_use") return true
-  if (seen.has(block.id)) return false
-  seen.add(block.id)
-  return true
+/**
+ * Providers want ids to be unique in a conversation: an id that an earlier reply used gets a suffix, and a second call
+ * with an id of the same reply is left out. `seen` maps the ids of this reply to what they became.
+ */
+const withFreshId = (
+  block: ContentBlock,
+  seen: Map<string, string>,
+  usedIds: Set<string>
+): ReadonlyArray<ContentBlock> => {
+  if (block.type !== "tool_use") return [block]
+  if (seen.has(block.id)) return []
+  let freshId = block.id
+  for (let suffix = 2; usedIds.has(freshId); suffix++) freshId = `${block.id}_${suffix}`
+  usedIds.add(freshId)
+  seen.set(block.id, freshId)
+  return [{ ...block, id: freshId }]
 }
 
 const userBlocks = (block: ContentBlock, answered: ReadonlySet<ToolResultBlock>): ReadonlyArray<ContentBlock> => {

@@ -89,6 +89,10 @@ export const DatabaseUnavailableBody = bodyOf(
   (message) => new DatabaseUnavailable({ reason: message })
 )
 
-export const ModelsUnavailableBody = shortBodyOf(ModelsUnavailable, 502, (message) => new ModelsUnavailable({ message }))
+export const ModelsUnavailableBody = shortBodyOf(
+  ModelsUnavailable,
+  502,
+  (message) => new ModelsUnavailable({ message })
+)
 export const RequestTooLargeBody = shortBodyOf(RequestTooLarge, 413, () => new RequestTooLarge())
 export const UnsupportedBodyBody = shortBodyOf(UnsupportedBody, 415, (message) => new UnsupportedBody({ message }))

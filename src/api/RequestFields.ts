@@ -96,7 +96,13 @@ const parseBase64 = (text: string): Option.Option<string> => {
 }
 
 /** Base64 data, without the prefix of a data URL once decoded. */
-export const Base64Text = parsedAs(Schema.String, Schema.String, "base64 data, or a data URL with base64 data", parseBase64, (data) => data)
+export const Base64Text = parsedAs(
+  Schema.String,
+  Schema.String,
+  "base64 data, or a data URL with base64 data",
+  parseBase64,
+  (data) => data
+)
 
 /** The query's value of a parameter; a repeated one is what JavaScript makes of the list, as in the original. */
 const QueryText = Schema.Union([Schema.String, Schema.Array(Schema.String)])

@@ -1,131 +1,92 @@
-import { PgClient } from "@effect/sql-pg"
-import { Context, Effect, Layer, Option, Redacted, Result, Schedule, Schema } from "effect"
+import { relative } from "node:path"
+import type { PgClient } from "@effect/sql-pg"
+import { Context, Effect, Layer, Option, type Scope } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
-import { Settings } from "../config/Settings.ts"
+import { Settings, type SettingsValues } from "../config/Settings.ts"
+import { awaitDatabase, poolLayer } from "./DatabaseConnection.ts"
+import { type DatabaseConnectError, DatabaseNotUsable } from "./DatabaseErrors.ts"
 import * as EmbeddedPostgres from "./EmbeddedPostgres.ts"
+import type { EmbeddedPostgresError } from "./EmbeddedPostgresErrors.ts"
+import type { MigrationError } from "./MigrationErrors.ts"
 import { migrate } from "./Migrator.ts"
+import { type PostgresUrl, parsePostgresUrl } from "./PostgresUrl.ts"
+import { wordsOf } from "./SqlFailure.ts"
 
-/** The database can't be used; the message says what to do about it. */
-export class DatabaseNotReady extends Schema.TaggedError<DatabaseNotReady>()("DatabaseNotReady", {
-  message: Schema.String
-}) {}
+/** Why the service has no database; each message says what to do about it. */
+export type DatabaseStartupError = EmbeddedPostgresError | DatabaseConnectError | MigrationError
 
-/** A row may hold a file of 50 MB in base64. */
-const maxMessageSize = 128 * 1024 * 1024
-
-/** What the service stands on. */
+/** The database behind the service, up to date and ready for queries by `PgClient` (or `SqlClient`). */
 export class Database extends Context.Service<
   Database,
   {
     readonly info: {
+      /** `embedded`: the service's own private server; `server`: the one of DATABASE_URL. */
       readonly kind: "embedded" | "server"
-      /** For people, without the password. */
+      /** For people, without the password: "PostgreSQL 18.4, private, in .data/postgres". */
       readonly description: string
     }
   }
 >()("bytebot/Database") {
-  /** Connects to DATABASE_URL, or starts a private server, waits until it answers, and brings the schema up to date. */
-  static readonly layer = Layer.unwrap(
+  /**
+   * Connects to DATABASE_URL, or starts a private server under BYTEBOT_DATA_DIR that stops with the layer; creates the database when it
+   * is missing, waits until it answers, and brings the schema up to date.
+   */
+  static readonly layer: Layer.Layer<
+    Database | PgClient.PgClient | SqlClient.SqlClient,
+    DatabaseStartupError,
+    Settings
+  > = Layer.unwrap(
     Effect.gen(function* () {
       const settings = yield* Settings
-      const server = Option.isSome(settings.databaseUrl)
-        ? { kind: "server" as const, url: settings.databaseUrl.value, folder: "" }
-        : {
-            kind: "embedded" as const,
-            ...(yield* EmbeddedPostgres.make({ dataDir: settings.dataDir, database: "bytebot" }))
-          }
-      const target = yield* parseUrl(server.url)
-      yield* createDatabase(server.url, target).pipe(retryStart(settings))
-      const applied = yield* migrate(server.url)
-      if (applied.length > 0) yield* Effect.logInfo(`The database's schema is up to date (${applied.join(", ")})`)
-      const client = PgClient.layer({
-        url: server.url,
-        multiplex: true,
-        maxConnections: settings.databasePoolMax,
-        connectTimeout: settings.databaseConnectTimeout,
-        applicationName: "bytebot-agent",
-        startupParameters: { timezone: "UTC" },
-        maxMessageSize
-      })
-      const info = Layer.effect(
+      const { kind, place, server } = yield* findServer(settings)
+      yield* awaitDatabase(server, settings)
+      const database = Layer.effect(
         Database,
         Effect.gen(function* () {
-          const sql = yield* SqlClient.SqlClient
-          const version = yield* Effect.flatMap(sql`SELECT current_setting('server_version') AS version`, decodeVersion)
-          const place =
-            server.kind === "embedded"
-              ? `private, in ${server.folder}`
-              : `${target.pathname.slice(1)} at ${target.host}`
-          return Database.of({
-            info: { kind: server.kind, description: `PostgreSQL ${version[0].version.split(" ")[0]}, ${place}` }
-          })
-        }).pipe(Effect.mapError((error) => new DatabaseNotReady({ message: error.message })))
+          const { applied } = yield* migrate
+          if (applied.length > 0) yield* Effect.logInfo(`Applied to the database: ${applied.join(", ")}`)
+          return Database.of({ info: { kind, description: `PostgreSQL ${yield* serverVersion}, ${place}` } })
+        }).pipe(Effect.catchTag("SqlError", (error) => Effect.fail(notUsable(server, error))))
       )
-      return Layer.provideMerge(info, client)
+      return Layer.provideMerge(database, poolLayer(server, settings))
     })
   )
 }
 
-const decodeVersion = Schema.decodeUnknownEffect(Schema.Tuple([Schema.Struct({ version: Schema.String })]))
-
-const parseUrl = (url: Redacted.Redacted) =>
-  Result.try(() => new URL(Redacted.value(url))).pipe(
-    Result.mapError(() => new DatabaseNotReady({ message: "DATABASE_URL is not a URL" })),
-    Effect.fromResult
-  )
-
-const isFinal = (error: SqlError.SqlError): boolean => error.reason._tag !== "ConnectionError"
-
-/** Connects once, by way of the database `postgres` when the one in the URL does not exist, and creates that. */
-const createDatabase = (url: Redacted.Redacted, target: URL) =>
-  probe(url).pipe(
-    Effect.catchIf(
-      (error) => /database ".*" does not exist/.test(messageOf(error)),
-      () => {
-        const admin = new URL(target)
-        admin.pathname = "/postgres"
-        const name = decodeURIComponent(target.pathname.slice(1))
-        return Effect.scoped(
-          Effect.gen(function* () {
-            const sql = yield* PgClient.PgClient
-            yield* sql`CREATE DATABASE ${sql(name)}`.pipe(
-              Effect.catchIf(
-                (error) => /already exists|duplicate key/.test(messageOf(error)),
-                () => Effect.void
-              )
-            )
-            yield* Effect.logInfo(`Created the database ${name}`)
-          }).pipe(Effect.provide(PgClient.layer({ url: Redacted.make(admin.href) })))
-        )
-      }
-    )
-  )
-
-const probe = (url: Redacted.Redacted) =>
-  Effect.gen(function* () {
-    const sql = yield* PgClient.PgClient
-    yield* sql`SELECT 1`
-  }).pipe(Effect.provide(PgClient.layer({ url, maxConnections: 1 })))
-
-/** The server's own words, wherever the driver put them. */
-const messageOf = (error: SqlError.SqlError): string => {
-  const cause = error.reason.cause
-  return `${error.message} ${cause instanceof Error ? cause.message : ""}`
+interface Found {
+  readonly kind: Database["Service"]["info"]["kind"]
+  readonly place: string
+  readonly server: PostgresUrl
 }
 
-const retryStart =
-  (settings: Settings["Service"]) =>
-  <A, R>(self: Effect.Effect<A, SqlError.SqlError, R>) =>
-    self.pipe(
-      Effect.tapError((error) =>
-        isFinal(error) ? Effect.void : Effect.logWarning("The database does not answer yet", messageOf(error))
-      ),
-      Effect.retry({
-        while: (error) => !isFinal(error),
-        schedule: Schedule.exponential("200 millis").pipe(
-          Schedule.jittered,
-          Schedule.upTo({ duration: settings.databaseConnectRetry })
-        )
-      }),
-      Effect.mapError((error) => new DatabaseNotReady({ message: `The database can't be used: ${messageOf(error)}` }))
-    )
+/** Connections beyond the pool's: the owner's, and a person's with psql. */
+const spareConnections = 20
+
+const findServer = Effect.fn("Database.findServer")(function* (
+  settings: SettingsValues
+): Effect.fn.Return<Found, DatabaseConnectError | EmbeddedPostgresError, Scope.Scope> {
+  if (Option.isSome(settings.databaseUrl)) {
+    const server = yield* parsePostgresUrl(settings.databaseUrl.value)
+    return { kind: "server", place: `at ${server.description}`, server }
+  }
+  const { folder, url } = yield* EmbeddedPostgres.make({
+    dataDir: settings.dataDir,
+    database: "bytebot",
+    settings: { max_connections: String(settings.databasePoolMax + spareConnections) }
+  })
+  const shown = relative(process.cwd(), folder)
+  return {
+    kind: "embedded",
+    place: `private, in ${shown.startsWith("..") ? folder : shown}/postgres`,
+    server: yield* parsePostgresUrl(url)
+  }
+})
+
+const notUsable = ({ description }: PostgresUrl, error: SqlError.SqlError) =>
+  new DatabaseNotUsable({ server: description, cause: wordsOf(error) })
+
+const serverVersion = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const [row] = yield* sql<{ version: string }>`SELECT split_part(current_setting('server_version'), ' ', 1) AS version`
+  return row?.version ?? "of unknown version"
+})

@@ -1,107 +1,73 @@
-import { createHash } from "node:crypto"
-import { NodeServices } from "@effect/platform-node"
-import { Effect, FileSystem, Path, Redacted, Schema } from "effect"
-import { Client } from "pg"
+import { DateTime, Effect, Schema } from "effect"
+import { SqlClient, SqlSchema } from "effect/sql"
+import { MigrationEdited, type MigrationError, MigratorStopped } from "./MigrationErrors.ts"
+import { type Migration, readMigrations, runScript } from "./Migrations.ts"
+import { wordsOf } from "./SqlFailure.ts"
 
-/** A migration could not be applied, or does not fit what the database says of it; nothing was changed by it. */
-export class MigrationFailed extends Schema.TaggedError<MigrationFailed>()("MigrationFailed", {
-  migration: Schema.String,
-  reason: Schema.String
-}) {
-  override get message(): string {
-    return `Migration ${this.migration} failed: ${this.reason}`
-  }
+/** What a run did. */
+export interface MigrationRun {
+  /** Names of the migrations that it applied, oldest first; empty: there was nothing to do. */
+  readonly applied: ReadonlyArray<string>
 }
 
-interface Migration {
-  readonly name: string
-  readonly sql: string
-  readonly checksum: string
-}
+/** The key of the advisory lock; any number will do, as long as every version takes the same. */
+const migrationLock = 7_482_930_151n
 
-/** Any number will do, as long as every version of the service takes the same. */
-const advisoryLock = 7_482_930_151
-
-const fileName = /^\d{14}_[a-z0-9_]+\.sql$/
-
-/** Our migrations, oldest first. */
-const readMigrations = Effect.gen(function* () {
-  const fs = yield* FileSystem.FileSystem
-  const path = yield* Path.Path
-  const folder = yield* path.fromFileUrl(new URL("../../migrations/", import.meta.url))
-  const names = (yield* fs.readDirectory(folder)).filter((name) => fileName.test(name)).sort()
-  return yield* Effect.forEach(names, (name) =>
-    Effect.map(
-      fs.readFileString(path.join(folder, name)),
-      (sql): Migration => ({ name: name.slice(0, -4), sql, checksum: createHash("sha256").update(sql).digest("hex") })
-    )
-  )
-}).pipe(Effect.provide(NodeServices.layer), Effect.orDie)
+const Entry = Schema.Struct({ name: Schema.String, checksum: Schema.String })
 
 /**
- * Applies the pending files of `migrations/`, each in a transaction of its own; who comes second waits and finds nothing
- * to do. Answers the names of what it applied. Scripts of several statements go by the simple protocol of `pg`.
+ * Brings the schema up to date, in one transaction: after a failure the database is as it was before. Processes that start at once
+ * wait for the first of them and then find nothing to do. Existing rows stay (contract/database.md, "What our migrator must do").
  */
-export const migrate = Effect.fn("Migrator.migrate")(function* (url: Redacted.Redacted) {
+export const migrate: Effect.Effect<MigrationRun, MigrationError, SqlClient.SqlClient> = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
   const migrations = yield* readMigrations
-  return yield* Effect.scoped(
-    Effect.gen(function* () {
-      const client = yield* connect(url)
-      const run = (migration: string, sql: string, values?: Array<string>) =>
-        Effect.tryPromise({
-          try: () => client.query(sql, values),
-          catch: (cause) =>
-            new MigrationFailed({ migration, reason: cause instanceof Error ? cause.message : String(cause) })
-        })
-      yield* run("lock", `SELECT pg_advisory_lock(${advisoryLock})`)
-      yield* run(
-        "ledger",
-        `CREATE TABLE IF NOT EXISTS "BytebotMigration" ("name" TEXT PRIMARY KEY, "checksum" TEXT NOT NULL, "appliedAt" TIMESTAMP(3) NOT NULL)`
-      )
-      const { rows } = yield* run("ledger", `SELECT "name", "checksum" FROM "BytebotMigration"`)
-      const ledger = new Map((yield* decodeLedger(rows)).map((row) => [row.name, row.checksum]))
-      const applied: Array<string> = []
-      for (const { checksum, name, sql } of migrations) {
-        const known = ledger.get(name)
-        if (known === checksum) continue
-        if (known !== undefined) {
-          return yield* new MigrationFailed({
-            migration: name,
-            reason: "the file was changed after it had been applied"
-          })
-        }
-        yield* Effect.gen(function* () {
-          yield* run(name, "BEGIN")
-          yield* run(name, sql)
-          yield* run(
-            name,
-            `INSERT INTO "BytebotMigration" ("name", "checksum", "appliedAt") VALUES ($1, $2, now() AT TIME ZONE 'UTC')`,
-            [name, checksum]
-          )
-          yield* run(name, "COMMIT")
-        }).pipe(Effect.tapError(() => Effect.ignore(run(name, "ROLLBACK"))))
-        applied.push(name)
+  return yield* Effect.gen(function* () {
+    yield* sql`SET LOCAL statement_timeout = 0`
+    yield* lock
+    const ledger = yield* readLedger
+    for (const { checksum, name } of migrations) {
+      const applied = ledger.get(name)
+      if (applied !== undefined && applied !== checksum) {
+        return yield* new MigrationEdited({ migration: name, applied, found: checksum })
       }
-      return applied
-    })
-  )
+    }
+    const pending = migrations.filter(({ name }) => !ledger.has(name))
+    for (const migration of pending) {
+      yield* runScript(migration)
+      yield* record(migration)
+    }
+    return { applied: pending.map(({ name }) => name) }
+  }).pipe(sql.withTransaction)
+}).pipe(
+  Effect.catchTags({
+    SqlError: (error) => Effect.fail(new MigratorStopped({ cause: wordsOf(error) })),
+    SchemaError: Effect.die
+  }),
+  Effect.withSpan("Migrator.migrate")
+)
+
+const lock = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const [free] = yield* sql<{ locked: boolean }>`SELECT pg_try_advisory_xact_lock(${migrationLock}) AS locked`
+  if (free?.locked === true) return
+  yield* Effect.logInfo("Another process is bringing the database's schema up to date; waiting for it")
+  yield* sql`SELECT pg_advisory_xact_lock(${migrationLock})`
 })
 
-const connect = (url: Redacted.Redacted) =>
-  Effect.acquireRelease(
-    Effect.tryPromise({
-      try: async () => {
-        const client = new Client({ connectionString: Redacted.value(url), application_name: "bytebot-agent" })
-        await client.connect()
-        return client
-      },
-      catch: (cause) =>
-        new MigrationFailed({ migration: "connection", reason: cause instanceof Error ? cause.message : String(cause) })
-    }),
-    (client) => Effect.promise(() => client.end())
-  )
+const readLedger = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`CREATE TABLE IF NOT EXISTS "BytebotMigration" ("name" TEXT PRIMARY KEY, "checksum" TEXT NOT NULL, "appliedAt" TIMESTAMP(3) NOT NULL)`
+  const read = SqlSchema.findAll({
+    Request: Schema.Void,
+    Result: Entry,
+    execute: () => sql`SELECT "name", "checksum" FROM "BytebotMigration"`
+  })
+  return new Map((yield* read()).map(({ checksum, name }) => [name, checksum]))
+})
 
-const decodeLedgerRows = Schema.decodeUnknownEffect(
-  Schema.Array(Schema.Struct({ name: Schema.String, checksum: Schema.String }))
-)
-const decodeLedger = (rows: unknown) => Effect.orDie(decodeLedgerRows(rows))
+const record = Effect.fnUntraced(function* ({ checksum, name }: Migration) {
+  const sql = yield* SqlClient.SqlClient
+  const appliedAt = DateTime.toDateUtc(yield* DateTime.now)
+  yield* sql`INSERT INTO "BytebotMigration" ${sql.insert({ name, checksum, appliedAt })}`
+})

@@ -7,11 +7,11 @@ import { Role, Task, TaskId, TaskStatus } from "../domain/Task.ts"
 import type { DatabaseUnavailable } from "../domain/TaskErrors.ts"
 import { type Lease, LeaseLost } from "./Lease.ts"
 
-/** How a run ends its task; the text goes to `result`, or to `error` where it failed. */
+/** How a run ends its task; the description of a completed one goes to `result`, what went wrong to `error`. */
 export type Outcome =
   | { readonly status: "COMPLETED"; readonly description: string }
   | { readonly status: "FAILED"; readonly error: string }
-  | { readonly status: "NEEDS_HELP"; readonly description: string }
+  | { readonly status: "NEEDS_HELP"; readonly error?: string }
 
 /** A claimed task; a reply stored before `interruptedAt` (UTC) belongs to a run that was broken off, its open tools are not to be run. */
 export interface Claim {
@@ -100,7 +100,8 @@ export class TaskRuns extends Context.Service<
       const finish = Effect.fn("TaskRuns.finish")(function* (lease: Lease, outcome: Outcome) {
         yield* Effect.annotateCurrentSpan({ "task.id": lease.taskId, "task.status": outcome.status })
         const at = DateTime.toDateUtc(yield* DateTime.now)
-        const result = outcome.status === "FAILED" ? null : storableJson({ description: outcome.description })
+        const result = outcome.status === "COMPLETED" ? storableJson({ description: outcome.description }) : null
+        const error = outcome.status === "COMPLETED" || outcome.error === undefined ? null : storableText(outcome.error)
         const rows = yield* sql`
           WITH own AS (
             SELECT t."id" FROM "Task" t JOIN "TaskRun" r ON r."taskId" = t."id"
@@ -110,7 +111,7 @@ export class TaskRuns extends Context.Service<
             UPDATE "Task" task SET "status" = ${outcome.status}::"TaskStatus", "updatedAt" = ${at},
               "control" = CASE WHEN ${outcome.status === "NEEDS_HELP"}::boolean THEN 'USER'::"Role" ELSE task."control" END,
               "completedAt" = CASE WHEN ${outcome.status === "COMPLETED"}::boolean THEN ${at}::timestamptz ELSE task."completedAt" END,
-              "error" = ${outcome.status === "FAILED" ? storableText(outcome.error) : null}, "result" = ${result}::jsonb
+              "error" = ${error}, "result" = ${result}::jsonb
             FROM own WHERE task."id" = own."id" RETURNING task.*
           ), run AS (
             UPDATE "TaskRun" run SET "active" = ${outcome.status === "NEEDS_HELP"}::boolean, "interruptedAt" = ${at}, "updatedAt" = ${at}

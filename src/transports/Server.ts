@@ -68,9 +68,7 @@ export const layer = Layer.unwrap(
       host,
       port,
       gracefulShutdownTimeout: Duration.min(shutdownTimeout, Duration.seconds(5))
-    }).pipe(
-      Layer.catch((error: HttpServerError.ServeError) => Layer.effectDiscard(Effect.fail(listenFailed(port, error))))
-    )
+    }).pipe(Layer.catch((error) => Layer.effectContext(Effect.fail(listenFailed(port, error)))))
     return Layer.merge(socketPort, http)
   })
 )

@@ -8,5 +8,5 @@ export const weakETag = (content: string | Uint8Array, bytes: number): string =>
 export const matchesETag = (ifNoneMatch: string, etag: string): boolean => {
   if (ifNoneMatch.trim() === "*") return true
   const opaque = etag.replace(/^W\//, "")
-  return (ifNoneMatch.match(/"[^"]*"/g) ?? []).includes(opaque)
+  return [...ifNoneMatch.matchAll(/"[^"]*"/g)].some(([tag]) => tag === opaque)
 }

@@ -1,0 +1,40 @@
+import { Effect, Layer } from "effect"
+import { HttpRouter, HttpServerRequest } from "effect/http"
+import { HttpApiError } from "effect/http-api"
+import { RequestBody, RequestDecoding } from "../../api/RequestDecoding.ts"
+import { InvalidRequest } from "../../domain/TaskErrors.ts"
+import { bodyFields } from "./BodyFields.ts"
+import { invalidInput } from "./InvalidInput.ts"
+
+/** The server's side of `RequestDecoding`. */
+export const DecodeRequest: Layer.Layer<RequestDecoding> = Layer.succeed(RequestDecoding, (endpoint) =>
+  Effect.gen(function* () {
+    const request = yield* HttpServerRequest.HttpServerRequest
+    const route = yield* HttpRouter.RouteContext
+    const params = yield* decodedParams(route.params)
+    const fields = yield* bodyFields(request)
+    return yield* endpoint.pipe(
+      Effect.provideService(RequestBody, fields),
+      Effect.provideService(HttpRouter.RouteContext, params === route.params ? route : { ...route, params }),
+      Effect.catch((error) => Effect.fail(isRequestError(error) ? invalidInput(error.cause.issue) : error))
+    )
+  })
+)
+
+/** Only what the client sent is its mistake; a response that does not encode is ours. */
+const isRequestError = (error: unknown): error is HttpApiError.HttpApiSchemaError =>
+  HttpApiError.HttpApiSchemaError.is(error) && error.kind !== "Body" && error.kind !== "ResponseHeaders"
+
+type Params = HttpRouter.RouteContext["Service"]["params"]
+
+/** `Wire` lets parameters reach their route still percent-encoded; what does not decode is the client's mistake. */
+const decodedParams = (params: Params): Effect.Effect<Params, InvalidRequest> => {
+  const encoded = Object.values(params).filter((value) => value?.includes("%"))
+  if (encoded.length === 0) return Effect.succeed(params)
+  return Effect.forEach(Object.entries(params), ([name, value = ""]) =>
+    Effect.try({
+      try: () => [name, decodeURIComponent(value)] as const,
+      catch: () => new InvalidRequest({ message: `Failed to decode param '${value}'` })
+    })
+  ).pipe(Effect.map(Object.fromEntries))
+}

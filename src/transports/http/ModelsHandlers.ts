@@ -1,0 +1,14 @@
+import { Effect } from "effect"
+import { HttpApiBuilder } from "effect/http-api"
+import { ModelCatalog } from "../../agent/models/ModelCatalog.ts"
+import { Api } from "../../api/Api.ts"
+
+/** Handlers of `ModelsApi`. */
+export const ModelsHandlers = HttpApiBuilder.group(
+  Api,
+  "models",
+  Effect.fn(function* (handlers) {
+    const models = yield* ModelCatalog
+    return handlers.handle("list", () => models.list)
+  })
+)

@@ -1,0 +1,87 @@
+import { NodeHttpServerRequest } from "@effect/platform-node"
+import { Effect, type Layer, Option, type Types } from "effect"
+import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { Settings } from "../../config/Settings.ts"
+import { corsHeaders, preflightHeaders } from "./Cors.ts"
+import { matchesETag, weakETag } from "./ETag.ts"
+import { cannot, failureResponse } from "./FailureResponse.ts"
+
+type Unhandled = Effect.Effect<
+  HttpServerResponse.HttpServerResponse,
+  Types.unhandled,
+  HttpServerRequest.HttpServerRequest
+>
+
+/**
+ * What every response has on the wire, whatever made it (rest.md, "General"): CORS headers, the charset of JSON, an
+ * entity tag and 304 where it matches, a body for unknown routes and unexpected failures. Answers OPTIONS itself.
+ */
+export const Wire: Layer.Layer<never, never, HttpRouter.HttpRouter | Settings> = HttpRouter.middleware(
+  Effect.gen(function* () {
+    const settings = yield* Settings
+    const origins = Option.getOrUndefined(settings.corsOrigins)
+    return (app): Unhandled =>
+      Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+        const { origin } = request.headers
+        if (request.method === "OPTIONS") return Effect.sync(() => preflight(request, origins))
+        return routed(app, request).pipe(
+          Effect.catchCause((cause) => failureResponse(request, cause)),
+          Effect.map((response) => onWire(request, response, corsHeaders(origins, origin)))
+        )
+      })
+  }),
+  { global: true }
+)
+
+/**
+ * Runs the routes on a path that they take literally. Effect's router decodes paths before it matches, and cuts them at
+ * `;`: so percent signs go through it encoded once more, and `DecodeRequest` decodes the parameters. Empty segments
+ * match no route.
+ */
+const routed = (app: Unhandled, request: HttpServerRequest.HttpServerRequest): Unhandled => {
+  if (!/[%;#]|\/\//.test(request.url)) return app
+  const queryAt = request.url.indexOf("?")
+  const path = queryAt === -1 ? request.url : request.url.slice(0, queryAt)
+  if (path.includes("//")) return Effect.succeed(cannot(request))
+  const literal = path.replaceAll(/[%;#]/g, encodeURIComponent)
+  return literal === path
+    ? app
+    : Effect.provideService(
+        app,
+        HttpServerRequest.HttpServerRequest,
+        request.modify({ url: literal + request.url.slice(path.length) })
+      )
+}
+
+const onWire = (
+  request: HttpServerRequest.HttpServerRequest,
+  response: HttpServerResponse.HttpServerResponse,
+  cors: Record<string, string>
+): HttpServerResponse.HttpServerResponse => {
+  const { body } = response
+  if (body._tag !== "Uint8Array") return HttpServerResponse.setHeaders(response, cors)
+  const etag = response.headers.etag ?? weakETag(body.text ?? body.body, body.contentLength)
+  const { "if-none-match": ifNoneMatch } = request.headers
+  const isRead = request.method === "GET" || request.method === "HEAD"
+  if (ifNoneMatch !== undefined && isRead && isSuccess(response) && matchesETag(ifNoneMatch, etag)) {
+    return HttpServerResponse.empty({ status: 304, headers: { ...cors, etag } })
+  }
+  const headers = { ...cors, etag }
+  return HttpServerResponse.setHeaders(
+    response,
+    response.headers["content-type"] === "application/json"
+      ? { ...headers, "content-type": "application/json; charset=utf-8" }
+      : headers
+  )
+}
+
+const isSuccess = ({ status }: HttpServerResponse.HttpServerResponse) => status >= 200 && status < 300
+
+const preflight = (request: HttpServerRequest.HttpServerRequest, origins: ReadonlyArray<string> | undefined) => {
+  // Recorded, and some browsers wait for a body without it; Effect drops it from a 204, so it is set on Node's response.
+  NodeHttpServerRequest.toServerResponse(request).setHeader("content-length", "0")
+  return HttpServerResponse.empty({
+    status: 204,
+    headers: preflightHeaders(origins, request.headers.origin, request.headers["access-control-request-headers"])
+  })
+}

@@ -1,0 +1,57 @@
+import { mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { PgClient } from "@effect/sql-pg"
+import { Effect, Exit, Redacted, Scope } from "effect"
+import { Reactivity } from "effect/reactivity"
+import type { TestProject } from "vitest/node"
+import * as EmbeddedPostgres from "../../src/database/EmbeddedPostgres.ts"
+import { migrate } from "../../src/database/Migrator.ts"
+
+declare module "vitest" {
+  interface ProvidedContext {
+    /** URL of a database of the tests' server, with a login that may create and drop databases. */
+    readonly databaseAdminUrl: string
+    /** Name of a database with the service's schema and no rows, to be copied. */
+    readonly databaseTemplate: string
+  }
+}
+
+/** Losing the data with the power is fine here, and twice as fast. */
+const carefree = { fsync: "off", synchronous_commit: "off", full_page_writes: "off" }
+
+const privateServer = Effect.gen(function* () {
+  const dataDir = yield* Effect.acquireRelease(
+    Effect.promise(() => mkdtemp(join(tmpdir(), "bytebot-test-"))),
+    (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true }))
+  )
+  return Redacted.value((yield* EmbeddedPostgres.make({ dataDir, database: "postgres", settings: carefree })).url)
+})
+
+const prepare = Effect.gen(function* () {
+  const given = process.env.TEST_DATABASE_URL
+  const adminUrl = given === undefined || given === "" ? yield* privateServer : given
+  const template = `bytebot_template_${process.pid}_${Date.now()}`
+  const admin = yield* PgClient.make({ url: Redacted.make(adminUrl), maxConnections: 1 })
+  yield* Effect.acquireRelease(admin`CREATE DATABASE ${admin(template)}`, () =>
+    Effect.orDie(admin`DROP DATABASE ${admin(template)} WITH (FORCE)`)
+  )
+  const url = new URL(adminUrl)
+  url.pathname = `/${template}`
+  yield* Effect.provide(
+    migrate,
+    PgClient.layer({ url: Redacted.make(url.href), maxConnections: 1, startupParameters: { timezone: "UTC" } })
+  )
+  return { adminUrl, template }
+})
+
+/** One PostgreSQL server for the whole run: TEST_DATABASE_URL, or a private one in a temporary folder. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const scope = Scope.makeUnsafe()
+  const { adminUrl, template } = await Effect.runPromise(
+    prepare.pipe(Scope.provide(scope), Effect.provide(Reactivity.layer))
+  )
+  project.provide("databaseAdminUrl", adminUrl)
+  project.provide("databaseTemplate", template)
+  return () => Effect.runPromise(Scope.close(scope, Exit.void))
+}
