@@ -8,9 +8,11 @@ const withoutNul = Schema.makeFilter((text: string) => !text.includes("\0"), {
 })
 
 /** Text that PostgreSQL can hold: it has no NUL. */
-export const Text = Schema.String.check(withoutNul)
+export const Text = Schema.String.annotate({ expected: "text" }).check(withoutNul)
 
-export const NonEmptyText = Schema.String.check(Schema.isNonEmpty({ expected: "text that is not empty" }), withoutNul)
+const notEmpty = { expected: "text that is not empty" }
+
+export const NonEmptyText = Schema.String.annotate(notEmpty).check(Schema.isNonEmpty(notEmpty), withoutNul)
 
 /** Any text is an id that can be looked up (rest.md), but for NUL. */
 export const TaskIdText = TaskId.check(withoutNul)
@@ -49,8 +51,10 @@ export const blankAsAbsent = <S extends Schema.Top>(field: S, expected: string) 
     )
 
 /** One of the literals; `""` and null mean the default. */
-export const choiceOf = <const L extends ReadonlyArray<string>>(literals: Schema.Literals<L>) =>
-  blankAsAbsent(literals, `one of ${literals.literals.join(", ")}`)
+export const choiceOf = <const L extends ReadonlyArray<string>>(literals: Schema.Literals<L>) => {
+  const expected = `one of ${literals.literals.join(", ")}`
+  return blankAsAbsent(literals.annotate({ expected }), expected)
+}
 
 const instantPattern = /^(\d{4})-(\d\d)-(\d\d)T\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d(?::?\d\d)?)$/i
 

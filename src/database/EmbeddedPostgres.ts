@@ -120,7 +120,9 @@ const keepRunning = (installation: Installation, port: number, started: Deferred
         first
           ? Effect.void
           : Effect.andThen(
-              Effect.logWarning(`The private PostgreSQL server ended and is started again. ${error.message}`),
+              Effect.logWarning(
+                `The private PostgreSQL server has ended and is started again. Why: ${installation.files.log}`
+              ),
               Effect.fail(error)
             )
       )

@@ -1,4 +1,5 @@
 import { createRequire } from "node:module"
+import { delimiter } from "node:path"
 import { arch, platform } from "node:process"
 import { Effect, FileSystem, Path, type PlatformError, Schema } from "effect"
 import { PostgresBinariesMissing } from "./EmbeddedPostgresErrors.ts"
@@ -72,5 +73,7 @@ const linkMissingLibraries = Effect.fn("PostgresBinaries.linkMissingLibraries")(
     yield* fs.remove(link, { force: true })
     yield* fs.symlink(path.join(home, source), link)
   }
-  return { [platform === "darwin" ? "DYLD_LIBRARY_PATH" : "LD_LIBRARY_PATH"]: linkFolder }
+  // A library found by its link looks for others beside the link, not beside itself: both folders.
+  const folders = `${linkFolder}${delimiter}${path.join(home, "native", "lib")}`
+  return { [platform === "darwin" ? "DYLD_LIBRARY_PATH" : "LD_LIBRARY_PATH"]: folders }
 })

@@ -151,6 +151,10 @@ const knownProblem = (text: string): string | undefined => {
   }
   if (/Read-only file system|EROFS/.test(text))
     return "The file system is read-only. Choose a folder that can be written."
+  if (/could not look up effective user ID/.test(text)) {
+    return `The user id ${process.getuid?.() ?? ""} of this process has no name, and PostgreSQL needs one. Add a line for it to /etc/passwd, run as a user that has a name, or as root, or use a server of your own with DATABASE_URL.`
+  }
+  if (/\bEEXIST\b|\bENOTDIR\b/.test(text)) return "It is, or lies in, a file and not a folder. Choose another one."
   if (/\bEACCES\b|\bEPERM\b|Permission denied/.test(text)) {
     return `This process (user id ${process.getuid?.() ?? "unknown"}) may not read and write there. Change the folder's owner, or choose another folder. (${text.slice(-300)})`
   }

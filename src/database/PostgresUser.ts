@@ -41,7 +41,7 @@ export const choosePostgresUser = Effect.fn("PostgresUser.choose")(function* (
   const ids = yield* unprivilegedIds(owner)
   const path = yield* Path.Path
   const libraries = path.join(binaries.root, "lib")
-  const needed = [folder, binaries.root, libraries, binaries.postgres, ...Object.values(binaries.environment)]
+  const needed = [folder, binaries.root, libraries, binaries.postgres]
   const closed = yield* Effect.findFirst(yield* withParents(needed), (place) =>
     Effect.map(isOpenTo(place, ids), (open) => !open)
   )
