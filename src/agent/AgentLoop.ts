@@ -123,6 +123,7 @@ export class AgentLoop extends Context.Service<
 
       const iterate = Effect.fnUntraced(function* (claim: Claim, loaded: Conversation) {
         let conversation = loaded
+        let seen = loaded.entries.at(-1)?.position ?? 0n
         let texts = 0
         for (let iteration = 1; iteration <= maxIterations; iteration++) {
           const reply = yield* models.reply(claim.task.model, conversation)
@@ -134,7 +135,7 @@ export class AgentLoop extends Context.Service<
             Effect.annotateLogs({ iteration, tokensIn: reply.usage.input, tokensOut: reply.usage.output })
           )
           if (reply.isCrowded) conversation = yield* summarize(claim, conversation)
-          conversation = { ...conversation, entries: [...conversation.entries, entry] }
+          const own = [entry]
           if (toolUses(reply.content).length === 0) {
             texts++
             if (texts >= patienceWithText) {
@@ -145,11 +146,19 @@ export class AgentLoop extends Context.Service<
             }
           } else {
             texts = 0
-            const { ended } = yield* runTools(claim, entry, true)
+            const { ended, entry: results } = yield* runTools(claim, entry, true)
             if (ended) return
+            own.push(results)
           }
-          const news = yield* conversations.since(claim.lease.taskId, entry.position)
-          conversation = { ...conversation, entries: [...conversation.entries, ...news] }
+          // What a person wrote meanwhile may stand before the reply: it was stored while the model was thinking.
+          const news = yield* conversations.since(
+            claim.lease.taskId,
+            seen,
+            own.map(({ id }) => id)
+          )
+          const added = [...own, ...news].sort((a, b) => (a.position < b.position ? -1 : 1))
+          seen = added.at(-1)?.position ?? seen
+          conversation = { ...conversation, entries: [...conversation.entries, ...added] }
         }
         return yield* finish(claim.lease, {
           status: "NEEDS_HELP",

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto"
-import { Duration, Effect, Fiber, FiberHandle, Option, Queue, Ref, Schedule, Semaphore } from "effect"
+import { Cause, Duration, Effect, Fiber, FiberHandle, Option, Queue, Ref, Schedule, Semaphore } from "effect"
 import { Entity, Singleton } from "effect/cluster"
 import { Rpc } from "effect/rpc"
 import { Settings } from "../config/Settings.ts"
@@ -110,7 +110,9 @@ const makeWorker = Effect.fnUntraced(function* (desktop: string) {
             Effect.onInterrupt(() => Fiber.interrupt(fiber)),
             Effect.ensuring(Ref.set(running, Option.none()))
           )
-          if (exit._tag === "Failure") yield* Effect.logWarning("The run of a task broke off", exit.cause)
+          if (exit._tag === "Failure" && !Cause.hasInterruptsOnly(exit.cause)) {
+            yield* Effect.logWarning("The run of a task broke off", exit.cause)
+          }
           const standing = yield* runs.standing(lease.taskId)
           const needsHelp = Option.isSome(standing) && standing.value.control === "USER"
           if (needsHelp && standing.value.epoch === lease.epoch) yield* startCapture(lease.taskId)

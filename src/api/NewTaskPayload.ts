@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { Role, TaskPriority, TaskType } from "../domain/Task.ts"
-import { Base64Text, blankAsAbsent, choiceOf, InstantText, NonEmptyText, Text } from "./RequestFields.ts"
+import { Base64Text, blankAsAbsent, choiceOf, expecting, InstantText, NonEmptyText, Text } from "./RequestFields.ts"
 
 /** Which model shall run the task; the window, in tokens, is text in urlencoded bodies. */
 const ModelChoice = Schema.Struct({
@@ -8,15 +8,18 @@ const ModelChoice = Schema.Struct({
   name: NonEmptyText,
   title: Schema.optionalKey(Text),
   contextWindow: Schema.optionalKey(Schema.Union([Schema.Finite, Schema.FiniteFromString]))
-}).annotate({ expected: "an object with provider and name" })
+}).annotate(expecting("an object with provider and name"))
+
+const sizeInBytes = expecting("a size in bytes from 0 to 2147483647")
 
 /** A file to be written to the desktop; `size` in bytes, as the client states it. */
 const NewFile = Schema.Struct({
   name: NonEmptyText,
   base64: Base64Text,
   type: Schema.optionalKey(blankAsAbsent(Text, "text")),
-  size: Schema.Int.check(
-    Schema.isBetween({ minimum: 0, maximum: 2 ** 31 - 1 }, { expected: "a size in bytes from 0 to 2147483647" })
+  size: Schema.Number.annotate(sizeInBytes).check(
+    Schema.isInt(sizeInBytes),
+    Schema.isBetween({ minimum: 0, maximum: 2 ** 31 - 1 }, sizeInBytes)
   )
 })
 

@@ -3,14 +3,17 @@ import { TaskId } from "../domain/Task.ts"
 
 /** Kinds of fields in requests. `expected` completes the sentence that a client reads when a field does not decode. */
 
+/** The sentence for a value of another type, too. */
+export const expecting = (expected: string) => ({ expected, message: `Expected ${expected}` })
+
 const withoutNul = Schema.makeFilter((text: string) => !text.includes("\0"), {
   expected: "text without NUL characters"
 })
 
 /** Text that PostgreSQL can hold: it has no NUL. */
-export const Text = Schema.String.annotate({ expected: "text" }).check(withoutNul)
+export const Text = Schema.String.annotate(expecting("text")).check(withoutNul)
 
-const notEmpty = { expected: "text that is not empty" }
+const notEmpty = expecting("text that is not empty")
 
 export const NonEmptyText = Schema.String.annotate(notEmpty).check(Schema.isNonEmpty(notEmpty), withoutNul)
 
@@ -53,7 +56,7 @@ export const blankAsAbsent = <S extends Schema.Top>(field: S, expected: string) 
 /** One of the literals; `""` and null mean the default. */
 export const choiceOf = <const L extends ReadonlyArray<string>>(literals: Schema.Literals<L>) => {
   const expected = `one of ${literals.literals.join(", ")}`
-  return blankAsAbsent(literals.annotate({ expected }), expected)
+  return blankAsAbsent(literals.annotate(expecting(expected)), expected)
 }
 
 const instantPattern = /^(\d{4})-(\d\d)-(\d\d)T\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d(?::?\d\d)?)$/i

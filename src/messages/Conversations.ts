@@ -35,8 +35,12 @@ export class Conversations extends Context.Service<
   Conversations,
   {
     readonly load: (taskId: TaskId) => Effect.Effect<Conversation, DatabaseUnavailable>
-    /** Messages committed after the given position, oldest first. */
-    readonly since: (taskId: TaskId, position: bigint) => Effect.Effect<ReadonlyArray<Entry>, DatabaseUnavailable>
+    /** Messages after the given position but for those the caller wrote itself, oldest first. */
+    readonly since: (
+      taskId: TaskId,
+      position: bigint,
+      own: ReadonlyArray<MessageId>
+    ) => Effect.Effect<ReadonlyArray<Entry>, DatabaseUnavailable>
     /** Stores the model's reply. */
     readonly appendReply: (
       lease: Lease,
@@ -131,10 +135,15 @@ export class Conversations extends Context.Service<
         }
       }, orUnavailable)
 
-      const since = Effect.fn("Conversations.since")(function* (taskId: TaskId, position: bigint) {
+      const since = Effect.fn("Conversations.since")(function* (
+        taskId: TaskId,
+        position: bigint,
+        own: ReadonlyArray<MessageId>
+      ) {
         yield* Effect.annotateCurrentSpan({ "task.id": taskId })
         const rows = yield* sql`
-          SELECT ${columns} FROM "Message" m WHERE m."taskId" = ${taskId} AND m."position" > ${position} ORDER BY m."position"`
+          SELECT ${columns} FROM "Message" m
+          WHERE m."taskId" = ${taskId} AND m."position" > ${position} AND NOT ${sql.in("id", own)} ORDER BY m."position"`
         return yield* decodeEntries(rows)
       }, orUnavailable)
 

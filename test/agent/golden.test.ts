@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { assert, layer } from "@effect/vitest"
-import { Context, Effect, Layer, Schedule, Schema } from "effect"
+import { Context, Effect, Layer, Schema } from "effect"
 import type { SqlClient } from "effect/sql"
 import { io } from "socket.io-client"
 import { type AnthropicEmulator, start as startAnthropic } from "../emulators/anthropic.ts"
@@ -10,7 +10,9 @@ import type { Scripted } from "../emulators/anthropicReplies.ts"
 import { type DesktopEmulator, start as startDesktop } from "../emulators/desktop.ts"
 import { goldenDesktop, goldenReplies } from "../emulators/golden.ts"
 import { differences } from "../support/Recording.ts"
+import { decodeTask, request as send } from "../support/RestClient.ts"
 import { startService } from "../support/TestService.ts"
+import { until } from "../support/Waiting.ts"
 
 /** Recorded agent runs of the original, replayed through the real service (contract/agent.md, golden/agent-*.json). */
 
@@ -83,26 +85,8 @@ let readAnswer: ReadFile = goldenDesktop.readFile ?? refuse
 const portOf = (address: AddressInfo | string | null): number =>
   typeof address === "object" && address !== null ? address.port : 0
 
-const until = <A, E, R>(what: string, check: Effect.Effect<A | undefined, E, R>) =>
-  check.pipe(
-    Effect.flatMap((found) =>
-      found === undefined ? Effect.fail(new Error(`never happened: ${what}`)) : Effect.succeed(found)
-    ),
-    Effect.retry(Schedule.upTo(Schedule.spaced("20 millis"), { duration: "15 seconds" }))
-  )
-
-const request = (stage: Stage, method: string, path: string, body?: unknown) =>
-  Effect.promise(async () => {
-    const response = await fetch(`${stage.url}${path}`, {
-      method,
-      ...(body === undefined ? {} : { headers: { "content-type": "application/json" }, body: JSON.stringify(body) })
-    })
-    const text = await response.text()
-    return { status: response.status, json: text === "" ? null : decodeAny(text) }
-  })
+const request = (stage: Stage, method: string, path: string, body?: unknown) => send(stage.url, method, path, body)
 const decodeAny = Schema.decodeUnknownSync(Schema.fromJsonString(Schema.Json))
-const decodeId = Schema.decodeUnknownSync(Schema.Struct({ id: Schema.String }))
-const decodeStatus = Schema.decodeUnknownSync(Schema.Struct({ status: Schema.String }))
 
 interface Scenario {
   readonly name: string
@@ -275,7 +259,7 @@ const untilStatus = (stage: Stage, taskId: string, status: string) =>
   until(
     `task ${status}`,
     Effect.map(request(stage, "GET", `/tasks/${taskId}`), ({ json }) => {
-      const now = decodeStatus(json).status
+      const now = decodeTask(json).status
       return now === status ? now : undefined
     })
   )
@@ -294,7 +278,7 @@ const withOutcome = (value: Schema.Json): Schema.Json =>
 /** A desktop that somebody else holds: so that a client can join a task's room before the task starts. */
 const holdDesktop = (stage: Stage) =>
   Effect.gen(function* () {
-    yield* stage.sql`INSERT INTO "Task" ("id", "description", "status", "control", "updatedAt", "model") VALUES ('gate', 'gate', 'NEEDS_HELP', 'USER', now(), '{}')`
+    yield* stage.sql`INSERT INTO "Task" ("id", "description", "status", "control", "updatedAt", "model") VALUES ('gate', 'gate', 'NEEDS_REVIEW', 'ASSISTANT', now(), '{}')`
     yield* stage.sql`INSERT INTO "TaskRun" ("taskId", "desktop", "epoch", "active", "createdAt", "updatedAt") VALUES ('gate', ${stage.desktop.url}, 1, TRUE, now(), now())`
   })
 
@@ -332,7 +316,7 @@ const replay = (scenario: Scenario) =>
       ...(scenario.files === undefined ? {} : { files: scenario.files })
     })
     assert.strictEqual(created.status, 201)
-    const { id } = decodeId(created.json)
+    const { id } = decodeTask(created.json)
     // Some recorded models are refused by REST (rest.md, "Create"); older rows hold them all the same.
     yield* stage.sql`UPDATE "Task" SET "model" = ${JSON.stringify(expectedTask?.["model"])}::jsonb WHERE "id" = ${id}`
     yield* Effect.promise(() => socket.emitWithAck("join_task", id))

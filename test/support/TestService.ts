@@ -19,7 +19,7 @@ export const startService = Effect.fn("startService")(function* (variables: Read
         Settings.layerFrom({
           HOST: "127.0.0.1",
           PORT: "0",
-          LOG_LEVEL: "warn",
+          LOG_LEVEL: "error",
           BYTEBOT_DATA_DIR: folder,
           BYTEBOT_SETTLE_DELAY: "1",
           ...variables

@@ -1,0 +1,10 @@
+import { Effect, Schedule } from "effect"
+
+/** Asks again until there is an answer; fails with `what` when there is none after `patience`. */
+export const until = <A, E, R>(what: string, check: Effect.Effect<A | undefined, E, R>) =>
+  check.pipe(
+    Effect.flatMap((found) =>
+      found === undefined ? Effect.fail(new Error(`never happened: ${what}`)) : Effect.succeed(found)
+    ),
+    Effect.retry(Schedule.upTo(Schedule.spaced("20 millis"), { duration: "15 seconds" }))
+  )
