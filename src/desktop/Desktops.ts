@@ -59,7 +59,7 @@ const desktopAt = (client: HttpClient.HttpClient, url: string): Desktop => {
     patience: number,
     key?: string
   ) {
-    yield* Effect.annotateCurrentSpan({ "desktop.url": url, "desktop.action": body?.["action"] ?? path })
+    yield* Effect.annotateCurrentSpan({ "desktop.url": url, "desktop.action": body?.action ?? path })
     const request = HttpClientRequest.post(`${url}${path}`).pipe(
       body === undefined ? (same) => same : HttpClientRequest.bodyJsonUnsafe(body),
       key === undefined ? (same) => same : HttpClientRequest.setHeader("idempotency-key", key)

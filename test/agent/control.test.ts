@@ -52,7 +52,7 @@ const decodeMessages = Schema.decodeUnknownSync(Schema.Array(Schema.Struct({ rol
 const messages = (url: string, id: string) =>
   Effect.map(request(url, "GET", `/tasks/${id}/messages?limit=100`), ({ json }) => decodeMessages(json))
 
-const types = (content: typeof Content.Type) => content.map((block) => block["type"])
+const types = (content: typeof Content.Type) => content.map((block) => block.type)
 
 layer(World.layer, { timeout: "60 seconds", excludeTestServices: true })("user control", (test) => {
   test.effect("a takeover lets the action in flight end, sends no other, captures the user, and resume goes on", () =>
@@ -84,7 +84,7 @@ layer(World.layer, { timeout: "60 seconds", excludeTestServices: true })("user c
       const [, reply, results] = yield* messages(url, id)
       assert.deepStrictEqual(types(reply?.content ?? []), ["tool_use", "tool_use"])
       assert.deepStrictEqual(
-        results?.content.map((block) => [block["tool_use_id"], block["is_error"] ?? false]),
+        results?.content.map((block) => [block.tool_use_id, block.is_error ?? false]),
         [
           ["a1", false],
           ["a2", true]
@@ -215,7 +215,7 @@ layer(World.layer, { timeout: "60 seconds", excludeTestServices: true })("user c
       assert.strictEqual(failed.error, "cannot")
       const results = (yield* messages(url, id)).filter(({ content }) => types(content)[0] === "tool_result")
       assert.deepStrictEqual(
-        results.map(({ content }) => content[0]?.["is_error"]),
+        results.map(({ content }) => content[0]?.is_error),
         [true, true, true, false]
       )
       assert.deepStrictEqual(model.rejected, [])

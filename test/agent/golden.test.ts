@@ -185,7 +185,7 @@ const scenarios: ReadonlyArray<Scenario> = [
         ...recording.db,
         summaries: recording.db.summaries.map((summary, index, all) => ({
           ...summary,
-          parentId: all[index - 1]?.["id"] ?? null
+          parentId: all[index - 1]?.id ?? null
         }))
       }
     })
@@ -311,14 +311,14 @@ const replay = (scenario: Scenario) =>
 
     const goodModel = { provider: "anthropic", name: "claude-sonnet-4-20250514" }
     const created = yield* request(stage, "POST", "/tasks", {
-      description: expectedTask?.["description"],
+      description: expectedTask?.description,
       model: goodModel,
       ...(scenario.files === undefined ? {} : { files: scenario.files })
     })
     assert.strictEqual(created.status, 201)
     const { id } = decodeTask(created.json)
     // Some recorded models are refused by REST (rest.md, "Create"); older rows hold them all the same.
-    yield* stage.sql`UPDATE "Task" SET "model" = ${JSON.stringify(expectedTask?.["model"])}::jsonb WHERE "id" = ${id}`
+    yield* stage.sql`UPDATE "Task" SET "model" = ${JSON.stringify(expectedTask?.model)}::jsonb WHERE "id" = ${id}`
     yield* Effect.promise(() => socket.emitWithAck("join_task", id))
     yield* request(stage, "DELETE", "/tasks/gate")
 
@@ -351,16 +351,11 @@ const replay = (scenario: Scenario) =>
     for (const task of recording.db.tasks) {
       const of = (rows: ReadonlyArray<Readonly<Record<string, unknown>>>, taskId: unknown) =>
         rows
-          .filter((row) => row["taskId"] === taskId)
+          .filter((row) => row.taskId === taskId)
           .map(({ content, role, summaryId }) => ({ content, role, summaryId }))
-      const taskId = ids.get(String(task["id"]))
+      const taskId = ids.get(String(task.id))
       found.push(
-        ...differences(
-          of(recording.db.messages, task["id"]),
-          of(messages, taskId),
-          ids,
-          `messages of ${task["description"]}`
-        )
+        ...differences(of(recording.db.messages, task.id), of(messages, taskId), ids, `messages of ${task.description}`)
       )
       const rest = yield* request(stage, "GET", `/tasks/${taskId}`)
       found.push(
