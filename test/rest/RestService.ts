@@ -56,7 +56,8 @@ export class RestService extends Context.Service<
     Layer.effect(
       RestService,
       Effect.gen(function* () {
-        const { sql, url } = yield* startService({ DATABASE_URL: yield* migrated, ...variables })
+        const database = variables.DATABASE_URL ?? (yield* migrated)
+        const { sql, url } = yield* startService({ ...variables, DATABASE_URL: database })
         return RestService.of({
           url,
           sql,
