@@ -17,29 +17,32 @@ export interface Migration {
 
 const fileName = /^\d{14}_\w+\.sql$/
 
-const root = new URL("../../migrations/", import.meta.url)
+const folder = new URL("../../migrations/", import.meta.url)
 
-/** The scripts of a folder of this package, oldest first. They are part of the program: a missing file is a broken installation. */
-const readFolder = (folder: URL): Effect.Effect<ReadonlyArray<Migration>> =>
-  Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
-    const path = yield* Path.Path
-    const place = yield* path.fromFileUrl(folder)
-    const files = (yield* fs.readDirectory(place)).filter((name) => fileName.test(name)).sort()
-    return yield* Effect.forEach(files, (file) =>
-      Effect.map(fs.readFileString(path.join(place, file)), (script) => ({
-        name: file.slice(0, -".sql".length),
-        script,
-        checksum: createHash("sha256").update(script).digest("hex")
-      }))
-    )
-  }).pipe(Effect.provide(NodeServices.layer), Effect.orDie)
+const readFile = Effect.fnUntraced(function* (file: string) {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const script = yield* fs.readFileString(path.join(yield* path.fromFileUrl(folder), file))
+  return {
+    name: file.slice(0, -".sql".length),
+    script,
+    checksum: createHash("sha256").update(script).digest("hex")
+  } satisfies Migration
+})
 
-/** The migrations of this version of the service, oldest first. */
-export const readMigrations = readFolder(root)
+/** The migrations of this version of the service, oldest first. They are part of the program: a missing file is a broken installation. */
+export const readMigrations: Effect.Effect<ReadonlyArray<Migration>> = Effect.gen(function* () {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const files = (yield* fs.readDirectory(yield* path.fromFileUrl(folder))).filter((name) => fileName.test(name)).sort()
+  return yield* Effect.forEach(files, readFile)
+}).pipe(Effect.provide(NodeServices.layer), Effect.orDie)
 
-/** The steps of the original's history, oldest first: each brings a database from the state before it to the one it is named after. */
-export const readOriginalSteps = readFolder(new URL("original/", root))
+/** The script that makes the tables of the original, at any state, equal to what the first migration creates. */
+export const readAdoption: Effect.Effect<Migration> = readFile("adopt_original.sql").pipe(
+  Effect.provide(NodeServices.layer),
+  Effect.orDie
+)
 
 /** Runs a script's statements one after the other, in the caller's transaction. */
 export const runScript = Effect.fn("Migrations.runScript")(function* ({ name, script }: Migration) {

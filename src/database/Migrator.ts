@@ -1,13 +1,17 @@
 import { DateTime, Effect, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
-import { MigrationEdited, type MigrationError, MigratorStopped } from "./MigrationErrors.ts"
-import { type Migration, readMigrations, runScript } from "./Migrations.ts"
+import { MigrationEdited, type MigrationError, MigratorStopped, SchemaNotRecognised } from "./MigrationErrors.ts"
+import { type Migration, readAdoption, readMigrations, runScript } from "./Migrations.ts"
+import { completePrismaLedger } from "./PrismaLedger.ts"
+import { recogniseSchema } from "./SchemaState.ts"
 import { wordsOf } from "./SqlFailure.ts"
 
 /** What a run did. */
 export interface MigrationRun {
   /** Names of the migrations that it applied, oldest first; empty: there was nothing to do. */
   readonly applied: ReadonlyArray<string>
+  /** The original's state that was adopted, by the name of its last migration; null: the database was empty or ours already. */
+  readonly adopted: string | null
 }
 
 /** The key of the advisory lock; any number will do, as long as every version takes the same. */
@@ -17,7 +21,8 @@ const Entry = Schema.Struct({ name: Schema.String, checksum: Schema.String })
 
 /**
  * Brings the schema up to date, in one transaction: after a failure the database is as it was before. Processes that start at once
- * wait for the first of them and then find nothing to do. Existing rows stay (contract/database.md, "What our migrator must do").
+ * wait for the first of them and then find nothing to do. A database of the original is adopted at whatever state it is, every row kept,
+ * and its ledger then tells the original that nothing is pending (contract/database.md, "What our migrator must do at start").
  */
 export const migrate: Effect.Effect<MigrationRun, MigrationError, SqlClient.SqlClient> = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
@@ -25,19 +30,17 @@ export const migrate: Effect.Effect<MigrationRun, MigrationError, SqlClient.SqlC
   return yield* Effect.gen(function* () {
     yield* sql`SET LOCAL statement_timeout = 0`
     yield* lock
+    yield* ensureSchema
     const ledger = yield* readLedger
-    for (const { checksum, name } of migrations) {
-      const applied = ledger.get(name)
-      if (applied !== undefined && applied !== checksum) {
-        return yield* new MigrationEdited({ migration: name, applied, found: checksum })
-      }
-    }
-    const pending = migrations.filter(({ name }) => !ledger.has(name))
+    yield* checkLedger(migrations, ledger)
+    const adopted = ledger.size === 0 ? yield* adopt(migrations) : null
+    const pending = migrations.filter(({ name }, index) => !ledger.has(name) && !(adopted !== null && index === 0))
     for (const migration of pending) {
       yield* runScript(migration)
       yield* record(migration)
     }
-    return { applied: pending.map(({ name }) => name) }
+    yield* completePrismaLedger
+    return { applied: pending.map(({ name }) => name), adopted }
   }).pipe(sql.withTransaction)
 }).pipe(
   Effect.catchTags({
@@ -55,15 +58,56 @@ const lock = Effect.gen(function* () {
   yield* sql`SELECT pg_advisory_xact_lock(${migrationLock})`
 })
 
+/** Prisma creates the schema of `?schema=` in the URL; so do we. */
+const ensureSchema = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const [row] = yield* sql<{ missing: string | null }>`
+    SELECT CASE WHEN current_schema() IS NULL THEN trim('"' FROM split_part(current_setting('search_path'), ',', 1)) END AS "missing"`
+  if (typeof row?.missing === "string") yield* sql`CREATE SCHEMA ${sql(row.missing)}`
+})
+
 const readLedger = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
-  yield* sql`CREATE TABLE IF NOT EXISTS "BytebotMigration" ("name" TEXT PRIMARY KEY, "checksum" TEXT NOT NULL, "appliedAt" TIMESTAMP(3) NOT NULL)`
+  const [table] =
+    yield* sql`SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'BytebotMigration'`
   const read = SqlSchema.findAll({
     Request: Schema.Void,
     Result: Entry,
     execute: () => sql`SELECT "name", "checksum" FROM "BytebotMigration"`
   })
-  return new Map((yield* read()).map(({ checksum, name }) => [name, checksum]))
+  const entries = table === undefined ? [] : yield* read()
+  return new Map(entries.map(({ checksum, name }) => [name, checksum]))
+})
+
+const checkLedger = Effect.fnUntraced(function* (
+  migrations: ReadonlyArray<Migration>,
+  ledger: ReadonlyMap<string, string>
+) {
+  for (const { checksum, name } of migrations) {
+    const applied = ledger.get(name)
+    if (applied !== undefined && applied !== checksum) {
+      return yield* new MigrationEdited({ migration: name, applied, found: checksum })
+    }
+  }
+  const sql = yield* SqlClient.SqlClient
+  const [task] = yield* sql`SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'Task'`
+  if (ledger.size > 0 && task === undefined) {
+    return yield* new SchemaNotRecognised({
+      found: ['the ledger "BytebotMigration" says that the schema is there, but the table "Task" is missing']
+    })
+  }
+})
+
+/** Prepares a database that has no ledger of ours. The first migration is what adoption replaces. */
+const adopt = Effect.fnUntraced(function* ([first]: ReadonlyArray<Migration>) {
+  const sql = yield* SqlClient.SqlClient
+  const state = yield* recogniseSchema
+  yield* sql`CREATE TABLE "BytebotMigration" ("name" TEXT PRIMARY KEY, "checksum" TEXT NOT NULL, "appliedAt" TIMESTAMP(3) NOT NULL)`
+  if (state._tag === "Empty" || first === undefined) return null
+  yield* Effect.logInfo(`Adopting the original's database, last changed by its ${state.migration}`)
+  yield* runScript(yield* readAdoption)
+  yield* record(first)
+  return state.migration
 })
 
 const record = Effect.fnUntraced(function* ({ checksum, name }: Migration) {

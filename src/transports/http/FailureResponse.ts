@@ -16,7 +16,7 @@ export const failureResponse = <E>(
   if (HttpServerError.isHttpServerError(failure) && failure.reason._tag === "RouteNotFound") {
     return Effect.succeed(cannot(request))
   }
-  return unexpected(cause)
+  return unexpected(request, cause)
 }
 
 /** 404 for a route that does not exist, which a wrong method is too; the path is shown as the client sent it. */
@@ -24,9 +24,13 @@ export const cannot = ({ method, url }: HttpServerRequest.HttpServerRequest) =>
   json(404, { message: `Cannot ${method} ${url}`, error: "Not Found", statusCode: 404 })
 
 /** 500 without a word about our insides: the reference leads to the log, where the cause is. */
-const unexpected = Effect.fnUntraced(function* <E>(cause: Cause.Cause<E>) {
+const unexpected = Effect.fnUntraced(function* <E>(
+  { method, url }: HttpServerRequest.HttpServerRequest,
+  cause: Cause.Cause<E>
+) {
   const reference = randomUUID()
-  yield* Effect.logError("A request failed unexpectedly", cause).pipe(Effect.annotateLogs({ reference }))
+  const [path] = url.split("?", 1)
+  yield* Effect.logError("A request failed unexpectedly", cause).pipe(Effect.annotateLogs({ reference, method, path }))
   return json(500, { statusCode: 500, message: "Internal server error", reference })
 })
 

@@ -1,0 +1,106 @@
+import { Effect, Schema } from "effect"
+import { SqlClient, SqlSchema } from "effect/sql"
+import { SchemaNotRecognised } from "./MigrationErrors.ts"
+import { type OriginalState, originalHistory, type Tables } from "./OriginalHistory.ts"
+import { readPrismaLedger } from "./PrismaLedger.ts"
+
+/** Where a database without our ledger stands. */
+export type SchemaState =
+  /** None of the service's tables is there; others may be. */
+  | { readonly _tag: "Empty" }
+  /** The original's tables, as its migration with this name left them. */
+  | { readonly _tag: "Original"; readonly migration: string }
+
+const ownTables = ["TaskRun", "ToolExecution", "TaskEvent"]
+const ourNames = [...new Set(originalHistory.flatMap(({ tables }) => Object.keys(tables))), ...ownTables]
+const ourTypes = ["TaskStatus", "TaskPriority", "Role", "TaskType"]
+
+/**
+ * Recognises the state by the tables themselves; the original's ledger may be missing or incomplete, but must not contradict them. Fails
+ * with what was found if it is none of the known states. Tables with other names are somebody else's.
+ */
+export const recogniseSchema = Effect.gen(function* () {
+  const found = yield* readTables
+  const { finished } = yield* readPrismaLedger
+  const state = originalHistory.findLast(({ tables }) => differences(tables, found).length === 0)
+  const known = state === undefined ? [] : originalHistory.slice(0, originalHistory.indexOf(state) + 1)
+  const contradictions = originalHistory
+    .filter(({ migration }) => finished.has(migration) && !known.some((earlier) => earlier.migration === migration))
+    .map(
+      ({ migration }) =>
+        `the ledger _prisma_migrations says that ${migration} is finished, but the tables are not as it leaves them`
+    )
+  if (state !== undefined && contradictions.length === 0)
+    return { _tag: "Original", migration: state.migration } as const
+  if (state !== undefined) {
+    return yield* new SchemaNotRecognised({
+      found: [`the tables are as the original's ${state.migration} leaves them`, ...contradictions]
+    })
+  }
+  if (Object.keys(found).length > 0)
+    return yield* new SchemaNotRecognised({ found: [...nearest(found), ...contradictions] })
+  const remarks = [...contradictions, ...(yield* leftoverTypes)]
+  if (remarks.length > 0) return yield* new SchemaNotRecognised({ found: ["none of the tables is there", ...remarks] })
+  return { _tag: "Empty" } as const
+})
+
+const Column = Schema.Struct({ table: Schema.String, column: Schema.String, type: Schema.String })
+
+/** The tables (or views) with names of ours; enums are described by their labels. */
+const readTables = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const read = SqlSchema.findAll({
+    Request: Schema.Void,
+    Result: Column,
+    execute: () => sql`
+      SELECT c.relname::text AS "table", a.attname::text AS "column",
+        CASE t.typtype
+          WHEN 'e' THEN 'enum ' || (SELECT string_agg(e.enumlabel, ', ' ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid)
+          ELSE format_type(a.atttypid, a.atttypmod)
+        END AS "type"
+      FROM pg_class c
+      JOIN pg_namespace n ON n.oid = c.relnamespace
+      JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+      JOIN pg_type t ON t.oid = a.atttypid
+      WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND ${sql.in("relname", ourNames)}
+      ORDER BY c.relname, a.attnum`
+  })
+  const tables: Record<string, Record<string, string>> = {}
+  for (const { column, table, type } of yield* read()) {
+    tables[table] = { ...tables[table], [column]: type }
+  }
+  return tables
+})
+
+const leftoverTypes = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const rows = yield* sql<{ name: string }>`
+    SELECT t.typname::text AS "name" FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+    WHERE n.nspname = current_schema() AND ${sql.in("typname", ourTypes)} ORDER BY 1`
+  return rows.map(({ name }) => `the type "${name}" is there without them`)
+})
+
+/** How `found` differs from `expected`, a remark each. */
+const differences = (expected: Tables, found: Tables): ReadonlyArray<string> =>
+  ourNames.flatMap((table) => {
+    const wanted = expected[table]
+    const columns = found[table]
+    if (wanted === undefined || columns === undefined) {
+      if (wanted === columns) return []
+      return [`the table "${table}" is ${columns === undefined ? "missing" : "there"}`]
+    }
+    return [...new Set([...Object.keys(wanted), ...Object.keys(columns)])].flatMap((column) => {
+      const [want, is] = [wanted[column], columns[column]]
+      if (want === is) return []
+      if (is === undefined) return [`the column "${table}"."${column}" is missing`]
+      if (want === undefined) return [`the column "${table}"."${column}" (${is}) is there and unknown`]
+      return [`the column "${table}"."${column}" is ${is} and not ${want}`]
+    })
+  })
+
+/** The known state with the fewest differences, and these. */
+const nearest = (found: Tables): ReadonlyArray<string> => {
+  const compare = ({ migration, tables }: OriginalState) => ({ migration, remarks: differences(tables, found) })
+  const [best] = originalHistory.map(compare).sort((a, b) => a.remarks.length - b.remarks.length)
+  return best === undefined ? [] : [`nearest is what the original's ${best.migration} leaves, but`, ...best.remarks]
+}
