@@ -112,7 +112,7 @@ export const Base64Text = parsedAs(
 )
 
 /** The query's value of a parameter; a repeated one is what JavaScript makes of the list, as in the original. */
-const QueryText = Schema.Union([Schema.String, Schema.Array(Schema.String)])
+export const QueryText = Schema.Union([Schema.String, Schema.Array(Schema.String)])
 
 const queryParameter = <A>(
   to: Schema.Codec<A>,

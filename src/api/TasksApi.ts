@@ -12,7 +12,7 @@ import {
 } from "./ErrorBody.ts"
 import { NewTaskPayload } from "./NewTaskPayload.ts"
 import { RequestDecoding } from "./RequestDecoding.ts"
-import { pageQuery, queryChoice, queryList, TaskIdText } from "./RequestFields.ts"
+import { pageQuery, QueryText, queryList, TaskIdText } from "./RequestFields.ts"
 
 /** One page of tasks, newest first; `total` counts all that match, `totalPages` is null for pages of no items. */
 export const TaskPage = Schema.Struct({
@@ -34,9 +34,9 @@ export class TasksApi extends HttpApiGroup.make("tasks")
     HttpApiEndpoint.get("list", "/tasks", {
       query: {
         ...pageQuery,
-        /** Wins over `status`. */
         statuses: Schema.optionalKey(queryList(TaskStatus)),
-        status: Schema.optionalKey(queryChoice(TaskStatus))
+        /** One status by `queryChoice`; not even read where there are `statuses`. */
+        status: Schema.optionalKey(QueryText)
       },
       success: TaskPage,
       error: DatabaseUnavailableBody

@@ -1,3 +1,4 @@
+import { STATUS_CODES } from "node:http"
 import { Context, Duration, Effect, Layer, Option, Schema } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { Settings } from "../../config/Settings.ts"
@@ -46,7 +47,7 @@ export class ModelCatalog extends Context.Service<
           )
           if (response.status < 200 || response.status > 299) {
             return yield* new ModelsUnavailable({
-              message: `Failed to fetch models from proxy: it answered with status ${response.status}`
+              message: `Failed to fetch models from proxy: ${STATUS_CODES[response.status] ?? response.status}`
             })
           }
           const { data } = yield* Effect.flatMap(response.json, decodeModelInfo)
