@@ -199,8 +199,8 @@ export class AgentLoop extends Context.Service<
 
       const run = Effect.fn("AgentLoop.run")(function* (claim: Claim) {
         yield* Effect.annotateCurrentSpan({ "task.id": claim.lease.taskId, "task.epoch": claim.lease.epoch })
-        yield* Effect.logInfo("Task started")
-        yield* drive(claim).pipe(
+        yield* Effect.logInfo("Task started").pipe(
+          Effect.andThen(drive(claim)),
           Effect.catchTags({
             ModelError: (error) => fail(claim.lease, error.message),
             DesktopFailed: (error) =>

@@ -17,6 +17,8 @@ import { codeOf, wordsOf } from "./SqlFailure.ts"
 /** Bytes. A row may hold a file of 50 MB, in base64 and as JSON. */
 const maxMessageSize = 128 * 1024 * 1024
 
+const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
+
 /** What every connection of the service has in common. */
 const connectionOptions = (server: PostgresUrl, connectTimeout: Duration.Duration) => ({
   url: server.url,
@@ -29,7 +31,7 @@ const connectionOptions = (server: PostgresUrl, connectTimeout: Duration.Duratio
   // A Date is sent as timestamptz and becomes the session's local time in a TIMESTAMP(3) column, which holds UTC.
   startupParameters: {
     timezone: "UTC",
-    ...(server.schema === undefined || server.schema === "public" ? {} : { search_path: `"${server.schema}"` })
+    ...(server.schema === undefined || server.schema === "public" ? {} : { search_path: quoted(server.schema) })
   },
   maxMessageSize
 })
@@ -86,7 +88,7 @@ const createDatabase = Effect.fnUntraced(function* (
     Effect.scoped(
       Effect.gen(function* () {
         const session = yield* PgConnection.make({ ...options, url: server.withDatabase(by), database: by })
-        yield* session.query(`CREATE DATABASE "${server.database.replaceAll('"', '""')}"`)
+        yield* session.query(`CREATE DATABASE ${quoted(server.database)}`)
       })
     )
   yield* create("postgres").pipe(

@@ -1,10 +1,20 @@
 import { Effect, Schema } from "effect"
 import { SqlError } from "effect/sql"
 import { DatabaseUnavailable } from "../domain/TaskErrors.ts"
+import { codeOf } from "./SqlFailure.ts"
 
-/** Failures of a statement that say something about the moment; everything else is a bug of ours. */
+/**
+ * SQLSTATE classes that say something about the moment (PostgreSQL, appendix A): connection, resources, operator
+ * intervention, and a server that does not take connections.
+ */
+const outageCode = /^(?:08|53|57P|55000)/
+
+/** Failures for which the same statement may work a moment later; everything else is a bug of ours. */
 const isOutage = (error: SqlError.SqlError): boolean =>
-  error.isRetryable || error.reason._tag === "ConnectionError" || error.reason._tag === "AuthenticationError"
+  error.isRetryable ||
+  error.reason._tag === "ConnectionError" ||
+  error.reason._tag === "AuthenticationError" ||
+  outageCode.test(codeOf(error) ?? "")
 
 const isSqlError = <E>(error: E): error is Extract<E, SqlError.SqlError> => SqlError.isSqlError(error)
 const isSchemaError = <E>(error: E): error is Extract<E, Schema.SchemaError> => Schema.isSchemaError(error)

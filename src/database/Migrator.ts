@@ -63,7 +63,14 @@ const ensureSchema = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const [row] = yield* sql<{ missing: string | null }>`
     SELECT CASE WHEN current_schema() IS NULL THEN trim('"' FROM split_part(current_setting('search_path'), ',', 1)) END AS "missing"`
-  if (typeof row?.missing === "string") yield* sql`CREATE SCHEMA ${sql(row.missing)}`
+  const missing = row?.missing ?? null
+  if (missing === null) return
+  if (missing === "$user") {
+    return yield* new MigratorStopped({
+      cause: "the database has no schema for the tables; create public, or name one by ?schema= in DATABASE_URL"
+    })
+  }
+  yield* sql`CREATE SCHEMA ${sql(missing)}`
 })
 
 const readLedger = Effect.gen(function* () {

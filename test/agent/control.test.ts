@@ -221,4 +221,124 @@ layer(World.layer, { timeout: "60 seconds", excludeTestServices: true })("user c
       assert.deepStrictEqual(model.rejected, [])
     })
   )
+
+  // golden/agent-cancel-other-task*.json: the original stops whatever runs, and may start a second loop on it.
+  test.effect("a cancel of a waiting task leaves the running one alone", () =>
+    Effect.gen(function* () {
+      const { model, url } = yield* World
+      model.reset()
+      let answer: (() => void) | undefined
+      const held = new Promise<void>((resolve) => {
+        answer = resolve
+      })
+      model.enqueue(async () => {
+        await held
+        return { content: [{ type: "tool_use", name: "computer_cursor_position", input: {} }] }
+      })
+      const running = yield* create(url, "A")
+      yield* Effect.promise(() => model.waitForRequest(1))
+      const waiting = yield* create(url, "B")
+      assert.strictEqual((yield* request(url, "POST", `/tasks/${waiting}/cancel`)).status, 200)
+      assert.isFalse(model.requests[0]?.aborted)
+      answer?.()
+      yield* untilStatus(url, running, "COMPLETED")
+      assert.strictEqual((yield* show(url, waiting)).status, "CANCELLED")
+      assert.strictEqual(Anthropic.maxOpen(model.requests), 1)
+      assert.lengthOf(model.requests, 2)
+    })
+  )
+
+  // golden/agent-takeover-second-task-captures-into-first.json and agent-takeover-then-delete-then-user-action.json.
+  test.effect("what the user does belongs to the task taken over last, and a deleted task takes nothing", () =>
+    Effect.gen(function* () {
+      const { desktop, model, url } = yield* World
+      model.reset()
+      desktop.reset()
+      const first = yield* create(url, "first of two")
+      yield* untilStatus(url, first, "COMPLETED")
+      yield* request(url, "POST", `/tasks/${first}/takeover`)
+      yield* Effect.promise(() => desktop.waitForRequest("POST /input-tracking/start"))
+      model.enqueue({ hang: true })
+      const second = yield* create(url, "second of two")
+      yield* Effect.promise(() => model.waitFor((requests) => requests.length === 2))
+      assert.strictEqual((yield* request(url, "POST", `/tasks/${second}/takeover`)).status, 200)
+      yield* Effect.promise(() => desktop.waitForRequest("POST /input-tracking/start", 2))
+      const before = (yield* messages(url, first)).length
+      yield* until(
+        "the action is stored under the second task",
+        Effect.gen(function* () {
+          desktop.emitUserAction({
+            action: "click_mouse",
+            button: "left",
+            coordinates: { x: 3, y: 4 },
+            clickCount: 1,
+            holdKeys: []
+          })
+          return (yield* messages(url, second)).find(({ content }) => types(content)[0] === "user_action")
+        })
+      )
+      assert.strictEqual((yield* messages(url, first)).length, before)
+      assert.strictEqual((yield* request(url, "DELETE", `/tasks/${second}`)).status, 204)
+      desktop.emitUserAction({ action: "type_keys", keys: ["Escape"] })
+      yield* until(
+        "tracking ends",
+        Effect.sync(() => (desktop.tracking() ? undefined : true))
+      )
+      const next = yield* create(url, "after the deleted one")
+      yield* untilStatus(url, next, "COMPLETED")
+    })
+  )
+
+  // golden/agent-takeover-pending-then-run.json: the original picks a task that its user controls.
+  test.effect("a waiting task that the user takes over is not picked until it is handed back", () =>
+    Effect.gen(function* () {
+      const { model, url } = yield* World
+      model.reset()
+      model.enqueue({ hang: true })
+      const blocker = yield* create(url, "blocker")
+      yield* Effect.promise(() => model.waitForRequest(1))
+      const taken = yield* create(url, "taken over")
+      assert.strictEqual((yield* request(url, "POST", `/tasks/${taken}/takeover`)).status, 200)
+      yield* request(url, "POST", `/tasks/${blocker}/cancel`)
+      const other = yield* create(url, "another one")
+      yield* untilStatus(url, other, "COMPLETED")
+      assert.strictEqual((yield* show(url, taken)).status, "PENDING")
+      yield* request(url, "POST", `/tasks/${taken}/resume`)
+      yield* untilStatus(url, taken, "COMPLETED")
+    })
+  )
+
+  // golden/agent-desktop-errors.json: the original calls HTTP errors a success, and a cursor without a position a position.
+  test.effect("a desktop that fails is told to the model", () =>
+    Effect.gen(function* () {
+      const { desktop, model, url } = yield* World
+      model.reset()
+      desktop.reset()
+      model.enqueue({
+        content: [
+          { type: "tool_use", id: "d1", name: "computer_screenshot", input: {} },
+          { type: "tool_use", id: "d2", name: "computer_click_mouse", input: { button: "left", clickCount: 1 } },
+          { type: "tool_use", id: "d3", name: "computer_cursor_position", input: {} },
+          { type: "tool_use", id: "d4", name: "computer_read_file", input: { path: "/x" } },
+          { type: "tool_use", id: "d5", name: "computer_type_text", input: { text: "x" } }
+        ]
+      })
+      desktop.fault({ match: "screenshot", status: 500 })
+      desktop.fault({ match: "click_mouse", status: 500 })
+      desktop.fault({ match: "cursor_position", status: 500 })
+      desktop.fault({ match: "read_file", status: 500 })
+      desktop.fault({ match: "type_text", drop: true })
+      const id = yield* create(url, "broken desktop")
+      yield* untilStatus(url, id, "COMPLETED")
+      const [, , results] = yield* messages(url, id)
+      const words = (results?.content ?? []).map((block) => JSON.stringify(block.content))
+      assert.isTrue(results?.content.every((block) => block.is_error === true))
+      assert.isTrue(words[0]?.includes("ERROR: Failed to take screenshot"))
+      assert.isTrue(words[1]?.includes("Error executing computer_click_mouse tool: "))
+      assert.isTrue(words[2]?.includes("Error executing computer_cursor_position tool: "))
+      assert.isTrue(words[3]?.includes("Error reading file: "))
+      assert.isTrue(words[4]?.includes("Error executing computer_type_text tool: "))
+      assert.deepStrictEqual(model.rejected, [])
+    })
+  )
 })
