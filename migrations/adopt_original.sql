@@ -5,8 +5,9 @@ DO $$
 DECLARE
   "previous" regtype;
 BEGIN
-  -- Message.type became role.
+  -- Message.type became role. NOT NULL comes back below: since PostgreSQL 18 it is a constraint with the column's name in its own.
   IF EXISTS (SELECT 1 FROM pg_attribute WHERE attrelid = '"Message"'::regclass AND attname = 'type' AND NOT attisdropped) THEN
+    ALTER TABLE "Message" ALTER COLUMN "type" DROP NOT NULL;
     ALTER TABLE "Message" RENAME COLUMN "type" TO "role";
   END IF;
   IF EXISTS (SELECT 1 FROM pg_enum WHERE enumtypid = '"TaskStatus"'::regtype AND enumlabel = 'IN_PROGRESS') THEN
