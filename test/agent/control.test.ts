@@ -1,6 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Context, Effect, Layer, Schema } from "effect"
 import * as Anthropic from "../emulators/anthropic.ts"
+import type { ReplyBlock } from "../emulators/anthropicReplies.ts"
 import * as Desktop from "../emulators/desktop.ts"
 import { decodeTask, request } from "../support/RestClient.ts"
 import { startService } from "../support/TestService.ts"
@@ -34,6 +35,12 @@ const click = {
   input: { button: "left", clickCount: 1 }
 } as const
 const typing = { type: "tool_use", id: "a2", name: "computer_type_text", input: { text: "not any more" } } as const
+
+/** A reply that the model gives when it is told to. */
+const heldReply = (use: ReplyBlock) => {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  return { answer: resolve, reply: async () => ({ content: await promise.then(() => [use]) }) }
+}
 
 const create = (url: string, description: string) =>
   Effect.map(request(url, "POST", "/tasks", { description }), ({ json }) => decodeTask(json).id)
@@ -176,7 +183,7 @@ layer(World.layer, { timeout: "60 seconds", excludeTestServices: true })("user c
           })).json
         )
         yield* request(url, "POST", `/tasks/${first}/messages`, { message: "mind the gap" })
-        answer?.()
+        answer()
         yield* untilStatus(url, low.id, "COMPLETED")
         yield* untilStatus(url, urgent.id, "COMPLETED")
         assert.strictEqual((yield* show(url, later.id)).status, "PENDING")
@@ -227,20 +234,14 @@ layer(World.layer, { timeout: "60 seconds", excludeTestServices: true })("user c
     Effect.gen(function* () {
       const { model, url } = yield* World
       model.reset()
-      let answer: (() => void) | undefined
-      const held = new Promise<void>((resolve) => {
-        answer = resolve
-      })
-      model.enqueue(async () => {
-        await held
-        return { content: [{ type: "tool_use", name: "computer_cursor_position", input: {} }] }
-      })
+      const { answer, reply } = heldReply({ type: "tool_use", name: "computer_cursor_position", input: {} })
+      model.enqueue(reply)
       const running = yield* create(url, "A")
       yield* Effect.promise(() => model.waitForRequest(1))
       const waiting = yield* create(url, "B")
       assert.strictEqual((yield* request(url, "POST", `/tasks/${waiting}/cancel`)).status, 200)
       assert.isFalse(model.requests[0]?.aborted)
-      answer?.()
+      answer()
       yield* untilStatus(url, running, "COMPLETED")
       assert.strictEqual((yield* show(url, waiting)).status, "CANCELLED")
       assert.strictEqual(Anthropic.maxOpen(model.requests), 1)
@@ -338,6 +339,28 @@ layer(World.layer, { timeout: "60 seconds", excludeTestServices: true })("user c
       assert.isTrue(words[2]?.includes("Error executing computer_cursor_position tool: "))
       assert.isTrue(words[3]?.includes("Error reading file: "))
       assert.isTrue(words[4]?.includes("Error executing computer_type_text tool: "))
+      assert.deepStrictEqual(model.rejected, [])
+    })
+  )
+
+  // golden/agent-takeover-resume-during-action-double-loop.json: the original ends up with two loops on one task.
+  test.effect("takeover and resume during an action leave one loop", () =>
+    Effect.gen(function* () {
+      const { desktop, model, url } = yield* World
+      model.reset()
+      desktop.reset()
+      const pointer = { type: "tool_use", name: "computer_cursor_position", input: {} } as const
+      model.enqueue({ content: [click] }, ...Array.from({ length: 5 }, () => ({ content: [pointer], delayMs: 20 })))
+      const release = desktop.hold("click_mouse")
+      const id = yield* create(url, "one loop")
+      yield* Effect.promise(() => desktop.waitForRequest("click_mouse"))
+      yield* request(url, "POST", `/tasks/${id}/takeover`)
+      assert.strictEqual((yield* request(url, "POST", `/tasks/${id}/resume`)).status, 200)
+      release()
+      yield* untilStatus(url, id, "COMPLETED")
+      assert.strictEqual(Anthropic.maxOpen(model.requests), 1)
+      assert.lengthOf(model.requests, 7)
+      assert.strictEqual(desktop.executed.filter(({ action }) => action === "click_mouse").length, 1)
       assert.deepStrictEqual(model.rejected, [])
     })
   )
