@@ -161,14 +161,8 @@ layer(World.layer, { timeout: "60 seconds", excludeTestServices: true })("user c
       Effect.gen(function* () {
         const { model, url } = yield* World
         model.reset()
-        let answer: (() => void) | undefined
-        const held = new Promise<void>((resolve) => {
-          answer = resolve
-        })
-        model.enqueue(async () => {
-          await held
-          return { content: [{ type: "tool_use", name: "computer_screenshot", input: {} }] }
-        })
+        const { answer, reply } = heldReply({ type: "tool_use", name: "computer_screenshot", input: {} })
+        model.enqueue(reply)
         const first = yield* create(url, "first")
         yield* Effect.promise(() => model.waitForRequest(1))
         const low = decodeTask((yield* request(url, "POST", "/tasks", { description: "low", priority: "LOW" })).json)
