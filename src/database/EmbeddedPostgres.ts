@@ -1,6 +1,17 @@
 import { createServer } from "node:net"
 import { NodeServices } from "@effect/platform-node"
-import { Clock, Data, Deferred, Effect, FileSystem, Option, type PlatformError, Redacted, Schedule } from "effect"
+import {
+  Clock,
+  Data,
+  Deferred,
+  Effect,
+  Fiber,
+  FileSystem,
+  Option,
+  type PlatformError,
+  Redacted,
+  Schedule
+} from "effect"
 import {
   DataFolderInUse,
   DataFolderUnusable,
@@ -102,11 +113,13 @@ const run = Effect.fnUntraced(function* (files: ClusterFiles, options: EmbeddedP
 const start = Effect.fnUntraced(function* (installation: Installation) {
   const port = yield* freePort
   const started = yield* Deferred.make<void, StartError>()
-  yield* Effect.forkScoped(keepRunning(installation, port, started))
+  const running = yield* Effect.forkScoped(keepRunning(installation, port, started))
   const patience = Effect.logInfo(
     `The private PostgreSQL server is still starting; after an unclean end it has to recover (log: ${installation.files.log})`
   ).pipe(Effect.delay("5 seconds"), Effect.andThen(Effect.never))
-  yield* Effect.raceFirst(Deferred.await(started), patience)
+  // A bug in the fiber must end the start, not leave it waiting.
+  const bugs = Effect.andThen(Fiber.join(running), Effect.never)
+  yield* Effect.raceAllFirst([Deferred.await(started), patience, bugs])
   return port
 })
 

@@ -2,6 +2,11 @@ import { Schema } from "effect"
 
 const unchanged = "Everything was rolled back: the database is as it was before."
 
+const whatToGrant = (cause: string): string =>
+  /permission denied|must be owner/.test(cause)
+    ? " The user in DATABASE_URL must own the tables and be allowed to create some: let an administrator make it the owner of the database, or run GRANT USAGE, CREATE ON SCHEMA public TO that user."
+    : ""
+
 /** A statement of a migration failed. */
 export class MigrationFailed extends Schema.TaggedError<MigrationFailed>()("MigrationFailed", {
   migration: Schema.String,
@@ -10,10 +15,7 @@ export class MigrationFailed extends Schema.TaggedError<MigrationFailed>()("Migr
   statement: Schema.String
 }) {
   override get message(): string {
-    const hint = /permission denied|must be owner/.test(this.cause)
-      ? " The user in DATABASE_URL must own the tables and may create some: let an administrator run GRANT USAGE, CREATE ON SCHEMA public TO that user, or make it the owner of the database."
-      : ""
-    return `Migration ${this.migration} failed: ${this.cause}.${hint} ${unchanged} The statement:\n${this.statement}`
+    return `Migration ${this.migration} failed: ${this.cause}.${whatToGrant(this.cause)} ${unchanged} The statement:\n${this.statement}`
   }
 }
 
@@ -50,7 +52,7 @@ export class MigratorStopped extends Schema.TaggedError<MigratorStopped>()("Migr
   cause: Schema.String
 }) {
   override get message(): string {
-    return `The database's schema could not be read or brought up to date: ${this.cause}. ${unchanged}`
+    return `The database's schema could not be read or brought up to date: ${this.cause}.${whatToGrant(this.cause)} ${unchanged}`
   }
 }
 

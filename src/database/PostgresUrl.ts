@@ -46,7 +46,10 @@ export const parsePostgresUrl = Effect.fn("PostgresUrl.parse")(function* (
     database: database === "" ? user : database,
     description: `${host === "" ? "localhost" : host}:${port}/${database === "" ? user : database}`,
     schema: searchParams.get("schema") ?? undefined,
-    ssl: verify && ca === undefined ? undefined : { rejectUnauthorized: verify, ...(ca === undefined ? {} : { ca }) },
+    ssl:
+      searchParams.get("sslmode") === "disable" || (verify && ca === undefined)
+        ? undefined
+        : { rejectUnauthorized: verify, ...(ca === undefined ? {} : { ca }) },
     withDatabase: (name) => {
       const other = new URL(url)
       other.searchParams.delete("dbname")

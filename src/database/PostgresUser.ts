@@ -14,7 +14,14 @@ export interface PostgresUser {
 const thisUser: PostgresUser = { ids: Option.none(), wrapper: [] }
 
 /** Linux capabilities by their bit (capabilities(7)). */
-const Capability = { dac_override: 1n << 1n, dac_read_search: 1n << 2n, setpcap: 1n << 8n }
+const Capability = {
+  chown: 1n << 0n,
+  dac_override: 1n << 1n,
+  dac_read_search: 1n << 2n,
+  setgid: 1n << 6n,
+  setuid: 1n << 7n,
+  setpcap: 1n << 8n
+}
 
 /**
  * PostgreSQL refuses to run as root. An ordinary user runs it as itself; root runs it as the owner of the data, or as `postgres` or
@@ -38,6 +45,15 @@ export const choosePostgresUser = Effect.fn("PostgresUser.choose")(function* (
     }
     return thisUser
   }
+  const has = yield* capabilities
+  if (!has("setuid") || !has("setgid") || !has("chown")) {
+    return yield* new DataFolderUnusable({
+      folder,
+      reason:
+        "PostgreSQL does not run as root, and this process, root without the usual capabilities, cannot switch to another user. " +
+        "Run it as an ordinary user, or leave it the capabilities SETUID, SETGID and CHOWN."
+    })
+  }
   const ids = yield* unprivilegedIds(owner)
   const path = yield* Path.Path
   const libraries = path.join(binaries.root, "lib")
@@ -46,7 +62,7 @@ export const choosePostgresUser = Effect.fn("PostgresUser.choose")(function* (
     Effect.map(isOpenTo(place, ids), (open) => !open)
   )
   if (Option.isNone(closed)) return { ids: Option.some(ids), wrapper: [] }
-  const wrapper = yield* capabilityWrapper(ids)
+  const wrapper = yield* capabilityWrapper(ids, has)
   if (Option.isNone(wrapper)) {
     return yield* new DataFolderUnusable({
       folder,
@@ -98,10 +114,19 @@ const isOpenTo = (
     return ((info.mode >> shift) & wanted) === wanted
   })
 
-const capabilityWrapper = Effect.fn("PostgresUser.capabilityWrapper")(function* (ids: {
-  readonly uid: number
-  readonly gid: number
-}) {
+/** Which capabilities this process has; all where the system knows none. */
+const capabilities = Effect.gen(function* () {
+  const fs = yield* FileSystem.FileSystem
+  const status = yield* fs.readFileString("/proc/self/status").pipe(Effect.orElseSucceed(() => ""))
+  const digits = /^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1]
+  const effective = digits === undefined ? -1n : BigInt(`0x${digits}`)
+  return (capability: keyof typeof Capability): boolean => (effective & Capability[capability]) !== 0n
+})
+
+const capabilityWrapper = Effect.fn("PostgresUser.capabilityWrapper")(function* (
+  ids: { readonly uid: number; readonly gid: number },
+  has: (capability: keyof typeof Capability) => boolean
+) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   const folders = (process.env.PATH ?? "/usr/bin:/bin").split(delimiter)
@@ -109,15 +134,8 @@ const capabilityWrapper = Effect.fn("PostgresUser.capabilityWrapper")(function* 
     folders.map((folder) => path.join(folder, "setpriv")),
     (file) => fs.exists(file)
   )
-  const status = yield* fs.readFileString("/proc/self/status").pipe(Effect.orElseSucceed(() => ""))
-  const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0"}`)
-  const has = (bit: bigint) => (effective & bit) !== 0n
-  const capability = has(Capability.dac_read_search)
-    ? "dac_read_search"
-    : has(Capability.dac_override)
-      ? "dac_override"
-      : undefined
-  if (Option.isNone(setpriv) || capability === undefined || !has(Capability.setpcap)) return Option.none()
+  const capability = has("dac_read_search") ? "dac_read_search" : has("dac_override") ? "dac_override" : undefined
+  if (Option.isNone(setpriv) || capability === undefined || !has("setpcap")) return Option.none()
   return Option.some([
     setpriv.value,
     `--reuid=${ids.uid}`,
