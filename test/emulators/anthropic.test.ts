@@ -3,8 +3,9 @@ import { it as effectIt } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { afterEach, describe, expect, it } from "vitest"
 import * as Anthropic from "./anthropic.ts"
-import { firstUserText } from "./anthropicScript.ts"
+import { firstUserText } from "./anthropicReplies.ts"
 import { goldenReplies } from "./golden.ts"
+import { maxOpen } from "./modelEmulator.ts"
 
 const ends: Array<() => Promise<void>> = []
 afterEach(async () => {
@@ -147,7 +148,7 @@ describe("POST /v1/messages", () => {
     const pending = caught(ask("x", { signal: controller.signal }))
     const request = await emulator.waitForRequest(1)
     expect(request).toMatchObject({ aborted: false, endedAt: null })
-    expect(Anthropic.maxOpen(emulator.requests)).toBe(1)
+    expect(maxOpen(emulator.requests)).toBe(1)
     controller.abort()
     expect(await pending).toBeInstanceOf(SDK.APIUserAbortError)
     await emulator.waitFor(([first]) => first?.aborted)
@@ -166,7 +167,7 @@ describe("POST /v1/messages", () => {
     gate.resolve()
     const [first] = await pending
     expect(first.content).toMatchObject([{ text: "false" }])
-    expect(Anthropic.maxOpen(emulator.requests)).toBe(2)
+    expect(maxOpen(emulator.requests)).toBe(2)
   })
 
   it("sends raw bodies, as a broken proxy would", async () => {

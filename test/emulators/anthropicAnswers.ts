@@ -1,7 +1,8 @@
 import type { ServerResponse } from "node:http"
 import type Anthropic from "@anthropic-ai/sdk"
-import { type MessageReply, streamEvents } from "./anthropicReplies.ts"
+import { streamEvents } from "./anthropicReplies.ts"
 import { pause, untilGone } from "./httpServer.ts"
+import type { MessageReply } from "./modelReplies.ts"
 
 /** Answers that take more than a line. */
 

@@ -7,6 +7,7 @@ import {
   requiredString,
   tagOf
 } from "./anthropicShape.ts"
+import { bytesOf, imageTypeOf, isPdf, longerSide } from "./media.ts"
 
 /** The API's rules for pictures and documents: https://platform.claude.com/docs/en/build-with-claude/vision */
 
@@ -24,33 +25,10 @@ export interface SeenImage {
 }
 
 const mediaTypes = ["image/jpeg", "image/png", "image/gif", "image/webp"]
-const base64 = /^[A-Za-z0-9+/]*={0,2}$/
-
 const decode = (data: string, path: string): Buffer => {
-  if (data.length % 4 !== 0 || !base64.test(data)) throw invalid(path, "invalid base64 data")
-  return Buffer.from(data, "base64")
-}
-
-const mediaTypeOf = (bytes: Buffer): string | null => {
-  const starts = (hex: string) => bytes.toString("hex", 0, hex.length / 2) === hex
-  if (starts("89504e470d0a1a0a")) return "image/png"
-  if (starts("ffd8ff")) return "image/jpeg"
-  if (starts("474946383761") || starts("474946383961")) return "image/gif"
-  if (starts("52494646") && bytes.toString("latin1", 8, 12) === "WEBP") return "image/webp"
-  return null
-}
-
-/** The longer side in pixels where the head tells it (PNG, GIF, baseline and progressive JPEG). */
-const longerSide = (bytes: Buffer, mediaType: string): number | null => {
-  if (mediaType === "image/png" && bytes.length >= 24) return Math.max(bytes.readUInt32BE(16), bytes.readUInt32BE(20))
-  if (mediaType === "image/gif" && bytes.length >= 10) return Math.max(bytes.readUInt16LE(6), bytes.readUInt16LE(8))
-  if (mediaType !== "image/jpeg") return null
-  for (let offset = 2; offset + 9 <= bytes.length; offset += 2 + bytes.readUInt16BE(offset + 2)) {
-    const marker = bytes.readUInt8(offset + 1)
-    const isFrame = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)
-    if (isFrame) return Math.max(bytes.readUInt16BE(offset + 5), bytes.readUInt16BE(offset + 7))
-  }
-  return null
+  const bytes = bytesOf(data)
+  if (bytes === null) throw invalid(path, "invalid base64 data")
+  return bytes
 }
 
 /** Checks an image block's source; `path` is the block's. */
@@ -71,7 +49,7 @@ export const checkImage = (block: Fields, path: string): SeenImage => {
     throw invalid(inside, `image exceeds 5 MB maximum: ${data.length} bytes > ${maxImageBytes} bytes`)
   }
   const bytes = decode(data, inside)
-  const actual = mediaTypeOf(bytes)
+  const actual = imageTypeOf(bytes)
   if (actual === null) throw invalid(at(inside, "data"), "Could not process image")
   if (actual !== declared) {
     throw invalid(
@@ -104,8 +82,7 @@ export const checkDocumentSource = (source: Fields, tag: string, inside: string)
     requiredChoice(source, "media_type", inside, ["application/pdf"])
     const bytes = decode(requiredString(source, "data", inside), inside)
     if (bytes.length === 0) throw invalid(inside, "PDF cannot be empty")
-    if (bytes.toString("latin1", 0, 5) !== "%PDF-")
-      throw invalid(at(inside, "data"), "The PDF specified was not valid.")
+    if (!isPdf(bytes)) throw invalid(at(inside, "data"), "The PDF specified was not valid.")
     return
   }
   if (tag === "text") {

@@ -1,94 +1,12 @@
 import { randomBytes } from "node:crypto"
 import type Anthropic from "@anthropic-ai/sdk"
 import type { MessagesRequest } from "./anthropicRequest.ts"
-import { isRecord } from "./httpServer.ts"
+import { type ErrorBody, identifier, type MessageReply, type ReplyBlock, type ReplyUsage } from "./modelReplies.ts"
 
-/** What a test says the model shall answer, and how that becomes a complete answer of the API. */
-
-export type ReplyBlock =
-  | { readonly type: "text"; readonly text: string }
-  | { readonly type: "tool_use"; readonly id?: string; readonly name: string; readonly input: unknown }
-  | { readonly type: "thinking"; readonly thinking: string; readonly signature?: string }
-  | { readonly type: "redacted_thinking"; readonly data: string }
-
-export interface ErrorBody {
-  readonly type: string
-  readonly message: string
-}
-
-/** An answer of the model. */
-export interface MessageReply {
-  readonly content: ReadonlyArray<ReplyBlock>
-  /** Default: 120 input tokens, 80 of them cached as the request's breakpoints have it, and 20 output tokens. */
-  readonly usage?: Partial<Anthropic.Usage>
-  /** Default: tool_use when a block asks for a tool, else end_turn. */
-  readonly stop_reason?: Anthropic.StopReason
-  readonly stop_sequence?: string
-  /** Default: the model of the request. */
-  readonly model?: string
-  /** Time before the first byte, ms. */
-  readonly delayMs?: number
-  /** Streaming only: time between events, ms. */
-  readonly chunkDelayMs?: number
-  /** Streaming only: what happens after that many events; an error is sent as the stream's `error` event. */
-  readonly stopAfter?: { readonly events: number; readonly then: "drop" | "hang" | ErrorBody }
-}
-
-/** An answer with an error status, in the API's error shape. */
-export interface ErrorReply {
-  readonly status: number
-  readonly error: ErrorBody
-  readonly headers?: Readonly<Record<string, string>>
-  readonly delayMs?: number
-}
-
-/** The connection is cut without an answer. */
-export interface DropReply {
-  readonly drop: true
-  readonly delayMs?: number
-}
-
-/** No answer until the client goes away. */
-export interface HangReply {
-  readonly hang: true
-}
-
-/** Exactly this body: for answers that the real API should not give, e.g. a proxy's HTML page. */
-export interface RawReply {
-  readonly raw: unknown
-  readonly status?: number
-  readonly headers?: Readonly<Record<string, string>>
-  readonly delayMs?: number
-}
-
-export type Reply = MessageReply | ErrorReply | DropReply | HangReply | RawReply
-
-export interface ReplyContext {
-  /** How many requests came before this one. */
-  readonly index: number
-  /** Aborted when the client goes away. */
-  readonly gone: AbortSignal
-}
-
-/** A reply, or a function making one from the request; it may be a promise, so that a test can hold the model back. */
-export type Scripted = Reply | ((request: MessagesRequest, context: ReplyContext) => Reply | Promise<Reply>)
-
-/** Whether a value from outside (POST /__script) is a reply. */
-export const isReply = (value: unknown): value is Reply =>
-  isRecord(value) &&
-  (Array.isArray(value.content) ||
-    (typeof value.status === "number" && isRecord(value.error)) ||
-    value.drop === true ||
-    value.hang === true ||
-    "raw" in value)
+/** How a scripted reply becomes a complete answer of the Messages API. */
 
 /** Which part of the prompt was already in the cache. */
 export type CacheRead = "messages" | "system" | "tools" | null
-
-const identifier = (prefix: string): string =>
-  `${prefix}_01${randomBytes(16).toString("base64url").replace(/[-_]/g, "x")}`
-
-export const requestId = (): string => identifier("req")
 
 const completeBlock = (block: ReplyBlock): Anthropic.ContentBlock => {
   switch (block.type) {
@@ -114,7 +32,7 @@ export const completeMessage = (
   role: "assistant",
   model: reply.model ?? request.model,
   content: reply.content.map(completeBlock),
-  stop_reason: reply.stop_reason ?? (reply.content.some(({ type }) => type === "tool_use") ? "tool_use" : "end_turn"),
+  stop_reason: stopReason(reply),
   stop_sequence: reply.stop_sequence ?? null,
   stop_details: null,
   container: null,
@@ -122,7 +40,12 @@ export const completeMessage = (
   usage: completeUsage(reply.usage, cached)
 })
 
-const completeUsage = (usage: Partial<Anthropic.Usage> | undefined, cached: CacheRead): Anthropic.Usage => {
+const stopReason = ({ content, stop_reason }: MessageReply): Anthropic.StopReason => {
+  if (stop_reason === undefined) return content.some(({ type }) => type === "tool_use") ? "tool_use" : "end_turn"
+  return stop_reason === "content_filter" ? "refusal" : stop_reason
+}
+
+const completeUsage = (usage: ReplyUsage | undefined, cached: CacheRead): Anthropic.Usage => {
   const given = usage !== undefined
   return {
     input_tokens: given ? 0 : 40,
@@ -209,15 +132,12 @@ export const streamEvents = (
   ]
 }
 
-const hasTool = (request: MessagesRequest, name: string): boolean =>
-  request.tools?.some((tool) => "name" in tool && tool.name === name) === true
+/** All text of the first user message. */
+export const firstUserText = (request: MessagesRequest): string => {
+  const content = request.messages[0]?.content ?? ""
+  if (typeof content === "string") return content
+  return content.flatMap((block) => (block.type === "text" ? [block.text] : [])).join("\n")
+}
 
-/** The usual default: the task is done; a text for requests that offer no such tool (summaries). */
-export const completedReply = (request: MessagesRequest): MessageReply =>
-  hasTool(request, "set_task_status")
-    ? {
-        content: [
-          { type: "tool_use", name: "set_task_status", input: { status: "completed", description: "All done" } }
-        ]
-      }
-    : { content: [{ type: "text", text: "A summary of the conversation so far." }] }
+export const hasTool = (request: MessagesRequest, name: string): boolean =>
+  request.tools?.some((tool) => "name" in tool && tool.name === name) === true

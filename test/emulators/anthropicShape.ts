@@ -1,22 +1,11 @@
 import { isRecord } from "./httpServer.ts"
+import { Rejection } from "./rejection.ts"
 
 /** Checks of single values, with the words the Messages API uses for them. Paths are dotted: messages.0.content.1. */
 
-/** An answer of the API other than a message. */
-export class Rejection extends Error {
-  readonly status: number
-  readonly type: string
-
-  constructor(status: number, type: string, message: string) {
-    super(message)
-    this.status = status
-    this.type = type
-  }
-}
-
 /** A 400 invalid_request_error about the value at `path` ("" for the request as a whole). */
 export const invalid = (path: string, problem: string): Rejection =>
-  new Rejection(400, "invalid_request_error", path === "" ? problem : `${path}: ${problem}`)
+  new Rejection(400, { type: "invalid_request_error", message: path === "" ? problem : `${path}: ${problem}` })
 
 export type Fields = Readonly<Record<string, unknown>>
 

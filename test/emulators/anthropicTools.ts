@@ -15,7 +15,7 @@ import {
   requiredString,
   tagOf
 } from "./anthropicShape.ts"
-import { isRecord } from "./httpServer.ts"
+import { isJsonSchema } from "./jsonSchema.ts"
 
 /** The rules for `tools` and `tool_choice`. Tools of the vendor's own types (`bash_20250124`, …) pass unchecked. */
 
@@ -58,48 +58,13 @@ const checkCustomTool = (tool: Fields, path: string, counted: Counted): void => 
   if (["oneOf", "allOf", "anyOf"].some((key) => key in schema)) {
     throw invalid(at(path, "input_schema"), "input_schema does not support oneOf, allOf, or anyOf at the top level")
   }
-  if (!isJsonSchema(schema, schema)) {
+  if (!isJsonSchema(schema)) {
     throw invalid(
       at(path, "input_schema"),
       "JSON schema is invalid. It must match JSON Schema draft 2020-12 (https://json-schema.org/draft/2020-12)."
     )
   }
   checkCacheControl(tool, path, counted)
-}
-
-const types = ["string", "number", "integer", "boolean", "object", "array", "null"]
-const numbers = ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength"]
-const counts = ["minItems", "maxItems", "minProperties", "maxProperties"]
-
-/** The keywords that a draft 4 or hand-written schema gets wrong; a `$ref` must lead somewhere in the same schema. */
-const isJsonSchema = (value: unknown, root: Fields): boolean => {
-  if (typeof value === "boolean") return true
-  if (!isRecord(value)) return false
-  const has = (key: string, holds: (inner: unknown) => boolean) => value[key] === undefined || holds(value[key])
-  const isSchema = (inner: unknown) => isJsonSchema(inner, root)
-  const eachSchema = (inner: unknown) => isRecord(inner) && Object.values(inner).every(isSchema)
-  const someSchemas = (inner: unknown) => Array.isArray(inner) && inner.length > 0 && inner.every(isSchema)
-  const isType = (inner: unknown) => typeof inner === "string" && types.includes(inner)
-  return (
-    has("type", (type) => (Array.isArray(type) ? type.every(isType) : isType(type))) &&
-    ["properties", "$defs", "definitions", "patternProperties"].every((key) => has(key, eachSchema)) &&
-    ["items", "additionalProperties", "not", "contains"].every((key) => has(key, isSchema)) &&
-    ["anyOf", "oneOf", "allOf", "prefixItems"].every((key) => has(key, someSchemas)) &&
-    [...numbers, ...counts].every((key) => has(key, (inner) => typeof inner === "number")) &&
-    has("required", (names) => Array.isArray(names) && names.every((name) => typeof name === "string")) &&
-    has("enum", Array.isArray) &&
-    has("$ref", (ref) => typeof ref === "string" && leadsTo(ref, root))
-  )
-}
-
-const leadsTo = (ref: string, root: Fields): boolean => {
-  if (!ref.startsWith("#")) return false
-  const steps = ref.split("/").slice(1)
-  let here: unknown = root
-  for (const step of steps) {
-    here = isRecord(here) ? here[decodeURIComponent(step).replaceAll("~1", "/").replaceAll("~0", "~")] : undefined
-  }
-  return here !== undefined
 }
 
 /** Checks `tool_choice`; true when it forces a tool. */

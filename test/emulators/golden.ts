@@ -1,6 +1,6 @@
-import type { MessageReply, ReplyBlock } from "./anthropicReplies.ts"
 import type { DesktopOptions } from "./desktop.ts"
 import { isRecord } from "./httpServer.ts"
+import type { MessageReply, ReplyBlock } from "./modelReplies.ts"
 
 /** What turns a recorded agent run (golden/agent-*.json) into a script for the emulators. */
 

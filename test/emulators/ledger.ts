@@ -7,9 +7,9 @@ export class Ledger<Entry> {
   readonly #startedAt = performance.now()
   readonly #watchers = new Set<() => void>()
 
-  /** Whole milliseconds since the emulator started. */
+  /** Milliseconds since the emulator started; finer than one, so that what follows each other does not seem to overlap. */
   elapsed(): number {
-    return Math.round(performance.now() - this.#startedAt)
+    return performance.now() - this.#startedAt
   }
 
   add(entry: Entry): Entry {

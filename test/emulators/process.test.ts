@@ -4,17 +4,20 @@ import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
 import { expect, it } from "vitest"
 
-it.each(["anthropic.ts", "desktop.ts"])("%s runs as a process of its own", async (file) => {
-  const path = fileURLToPath(new URL(file, import.meta.url))
-  const child = spawn(process.execPath, [path, "--port", "0"], { stdio: ["ignore", "pipe", "inherit"] })
-  const exit = once(child, "exit")
-  try {
-    const [line] = await once(createInterface({ input: child.stdout }), "line")
-    const [url = ""] = /http:\/\/127\.0\.0\.1:\d+/.exec(String(line)) ?? []
-    const ledger: unknown = await fetch(`${url}/__ledger`).then((response) => response.json())
-    expect(ledger).toMatchObject({ requests: [] })
-  } finally {
-    child.kill("SIGTERM")
+it.each(["anthropic.ts", "desktop.ts", "google.ts", "openai.ts", "proxy.ts"])(
+  "%s runs as a process of its own",
+  async (file) => {
+    const path = fileURLToPath(new URL(file, import.meta.url))
+    const child = spawn(process.execPath, [path, "--port", "0"], { stdio: ["ignore", "pipe", "inherit"] })
+    const exit = once(child, "exit")
+    try {
+      const [line] = await once(createInterface({ input: child.stdout }), "line")
+      const [url = ""] = /http:\/\/127\.0\.0\.1:\d+/.exec(String(line)) ?? []
+      const ledger: unknown = await fetch(`${url}/__ledger`).then((response) => response.json())
+      expect(ledger).toMatchObject({ requests: [] })
+    } finally {
+      child.kill("SIGTERM")
+    }
+    expect(await exit).toEqual([0, null])
   }
-  expect(await exit).toEqual([0, null])
-})
+)

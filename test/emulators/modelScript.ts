@@ -1,52 +1,46 @@
-import { completedReply, isReply, type Scripted } from "./anthropicReplies.ts"
-import type { MessagesRequest } from "./anthropicRequest.ts"
 import { isRecord } from "./httpServer.ts"
+import { completedReply, isReply, type Scripted } from "./modelReplies.ts"
 
 /** Which reply comes next. */
 
 /** A string or RegExp is looked for in the text of the first user message. */
-export type Match = string | RegExp | ((request: MessagesRequest) => boolean)
+export type Match<Body> = string | RegExp | ((request: Body) => boolean)
 
-/** All text of the first user message. */
-export const firstUserText = (request: MessagesRequest): string => {
-  const content = request.messages[0]?.content ?? ""
-  if (typeof content === "string") return content
-  return content.flatMap((block) => (block.type === "text" ? [block.text] : [])).join("\n")
-}
+export class Script<Body> {
+  readonly #bound: Array<{ readonly match: Match<Body>; readonly replies: Array<Scripted<Body>> }> = []
+  readonly #queue: Array<Scripted<Body>> = []
+  readonly #firstUserText: (request: Body) => string
+  readonly #initial: Scripted<Body>
+  #fallback: Scripted<Body>
 
-const matches = (match: Match, request: MessagesRequest): boolean => {
-  if (typeof match === "function") return match(request)
-  const text = firstUserText(request)
-  return typeof match === "string" ? text.includes(match) : match.test(text)
-}
-
-export class Script {
-  readonly #bound: Array<{ readonly match: Match; readonly replies: Array<Scripted> }> = []
-  readonly #queue: Array<Scripted> = []
-  readonly #initial: Scripted
-  #fallback: Scripted
-
-  constructor(fallback: Scripted = completedReply) {
+  constructor(firstUserText: (request: Body) => string, fallback: Scripted<Body> = completedReply) {
+    this.#firstUserText = firstUserText
     this.#initial = fallback
     this.#fallback = fallback
   }
 
-  enqueue(replies: ReadonlyArray<Scripted>): void {
+  enqueue(replies: ReadonlyArray<Scripted<Body>>): void {
     this.#queue.push(...replies)
   }
 
-  bind(match: Match, replies: ReadonlyArray<Scripted>): void {
+  bind(match: Match<Body>, replies: ReadonlyArray<Scripted<Body>>): void {
     this.#bound.push({ match, replies: [...replies] })
   }
 
-  setDefault(reply: Scripted): void {
+  setDefault(reply: Scripted<Body>): void {
     this.#fallback = reply
   }
 
   /** Takes the next reply: of the first matching script that has one, else of the queue, else the default. */
-  next(request: MessagesRequest): Scripted {
-    const own = this.#bound.find(({ match, replies }) => replies.length > 0 && matches(match, request))
+  next(request: Body): Scripted<Body> {
+    const own = this.#bound.find(({ match, replies }) => replies.length > 0 && this.#matches(match, request))
     return own?.replies.shift() ?? this.#queue.shift() ?? this.#fallback
+  }
+
+  #matches(match: Match<Body>, request: Body): boolean {
+    if (typeof match === "function") return match(request)
+    const text = this.#firstUserText(request)
+    return typeof match === "string" ? text.includes(match) : match.test(text)
   }
 
   pending(): number {

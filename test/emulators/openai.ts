@@ -1,0 +1,120 @@
+import type * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { sendJson } from "./httpServer.ts"
+import {
+  type Dialect,
+  type ModelEmulator,
+  type ModelEmulatorOptions,
+  runEmulator,
+  scopedEmulator,
+  startEmulator
+} from "./modelEmulator.ts"
+import { type PromptTokens, PromptCache } from "./openaiCache.ts"
+import { modelInfo, ordinaryModels } from "./openaiModels.ts"
+import { GivenReasoning } from "./openaiReasoning.ts"
+import { completeResponse, errorBody } from "./openaiReplies.ts"
+import { checkResponsesRequest, firstUserText, hasTool, type ResponsesRequest } from "./openaiRequest.ts"
+import { invalid } from "./openaiShape.ts"
+import { Rejection } from "./rejection.ts"
+
+/** The OpenAI Responses API on the wire: https://developers.openai.com/api/reference/resources/responses. */
+
+export type OpenAIOptions = ModelEmulatorOptions<ResponsesRequest>
+export type OpenAIEmulator = ModelEmulator<ResponsesRequest, PromptTokens>
+
+const dialect = (models: ReadonlyArray<string> | undefined): Dialect<ResponsesRequest, PromptTokens> => {
+  const cache = new PromptCache()
+  const reasoning = new GivenReasoning()
+  return {
+    maxBodyBytes: 50 * 1024 * 1024,
+    keyOf: (headers) => headers.authorization?.replace(/^Bearer ?/, "") ?? null,
+    secretHeaders: ["authorization"],
+    answerHeaders: (id) => ({ "x-request-id": id, "openai-version": "2020-10-01" }),
+    authenticate: ({ apiKey }, key) => checkKey(apiKey, key),
+    tooLarge: new Rejection(413, {
+      type: "invalid_request_error",
+      message: "Request body is too large.",
+      param: null,
+      code: "request_too_large"
+    }),
+    notJson: invalid(
+      null,
+      "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP library " +
+        "correctly. The OpenAI API expects a JSON payload, but what was sent was not valid JSON.)",
+      null
+    ),
+    understand: ({ body, method }, path) => {
+      if (method === "POST" && path === "/v1/responses") {
+        checkResponsesRequest(body)
+        if (typeof body.input !== "string") reasoning.check(body.input, body.model)
+        if (models?.includes(body.model) === false)
+          throw noModel(400, `The requested model '${body.model}' does not exist.`)
+        const { input, instructions, model, prompt_cache_key, tools } = body
+        const items = typeof input === "string" ? [input] : input
+        const parts = [tools ?? [], instructions ?? "", ...items]
+        return { call: body, cacheRead: cache.read([model, prompt_cache_key ?? null], parts) }
+      }
+      if (method === "GET" && path === "/v1/models") {
+        return { answer: { object: "list", data: (models ?? ordinaryModels).map(modelInfo) } }
+      }
+      if (method === "GET" && path.startsWith("/v1/models/")) {
+        const id = path.slice("/v1/models/".length)
+        if ((models ?? ordinaryModels).includes(id)) return { answer: modelInfo(id) }
+        throw noModel(404, `The model '${id}' does not exist`)
+      }
+      throw new Rejection(404, {
+        type: "invalid_request_error",
+        message: `Invalid URL (${method} ${path})`,
+        param: null,
+        code: null
+      })
+    },
+    firstUserText,
+    offers: hasTool,
+    send: (reply, call, response) => {
+      const answer = completeResponse(reply, call.body, call.cacheRead)
+      for (const item of answer.output) {
+        if (item.type !== "reasoning" || typeof item.encrypted_content !== "string") continue
+        reasoning.remember(item.encrypted_content, item.id, call.body.model)
+      }
+      return sendJson(response, 200, answer)
+    },
+    errorBody,
+    reset: () => {
+      cache.clear()
+      reasoning.clear()
+    }
+  }
+}
+
+const checkKey = (given: string | null, key: string | undefined): void => {
+  const refused = (message: string, code: string | null) =>
+    new Rejection(401, { type: "invalid_request_error", message, param: null, code })
+  if (given === null || given === "") {
+    throw refused(
+      "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth (i.e. " +
+        "Authorization: Bearer YOUR_KEY).",
+      null
+    )
+  }
+  if (key !== undefined && given !== key) {
+    throw refused(
+      `Incorrect API key provided: ${given.slice(0, 8)}${"*".repeat(8)}${given.slice(-4)}. You can find your API key at ` +
+        "https://platform.openai.com/account/api-keys.",
+      "invalid_api_key"
+    )
+  }
+}
+
+const noModel = (status: number, message: string) =>
+  new Rejection(status, { type: "invalid_request_error", message, param: "model", code: "model_not_found" })
+
+/** Starts an emulator on a free port of 127.0.0.1, or where `options` say. The SDK's base URL is its URL with /v1. */
+export const start = (options: OpenAIOptions = {}): Promise<OpenAIEmulator> =>
+  startEmulator(dialect(options.models), options)
+
+/** The emulator as a resource of a scope. */
+export const scoped = (options: OpenAIOptions = {}): Effect.Effect<OpenAIEmulator, never, Scope.Scope> =>
+  scopedEmulator(() => start(options))
+
+if (import.meta.main) await runEmulator("OpenAI", 9802, start)

@@ -1,0 +1,75 @@
+import type * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { sendJson } from "./httpServer.ts"
+import {
+  type Dialect,
+  type ModelEmulator,
+  type ModelEmulatorOptions,
+  runEmulator,
+  scopedEmulator,
+  startEmulator
+} from "./modelEmulator.ts"
+import { PromptCache, type PromptTokens } from "./openaiCache.ts"
+import { invalid } from "./openaiShape.ts"
+import { completion, errorBody } from "./proxyReplies.ts"
+import { type ChatRequest, checkChatRequest, firstUserText, hasTool } from "./proxyRequest.ts"
+import { Rejection } from "./rejection.ts"
+
+/** An OpenAI-compatible proxy on the wire: LiteLLM (https://docs.litellm.ai), or an endpoint that knows paths under /v1 only. */
+
+export interface ProxyOptions extends ModelEmulatorOptions<ChatRequest> {
+  /** As Ollama, LM Studio and vLLM: nothing at the root, and no /model/info. */
+  readonly onlyV1?: boolean
+}
+export type ProxyEmulator = ModelEmulator<ChatRequest, PromptTokens>
+
+const ordinaryModels = ["anthropic/claude-opus-5-5", "ollama/qwen"]
+
+const dialect = ({ models, onlyV1 = false }: ProxyOptions): Dialect<ChatRequest, PromptTokens> => {
+  const cache = new PromptCache()
+  const offered = models ?? ordinaryModels
+  return {
+    maxBodyBytes: 50 * 1024 * 1024,
+    keyOf: (headers) => headers.authorization?.replace(/^Bearer ?/, "") ?? null,
+    secretHeaders: ["authorization"],
+    answerHeaders: (id) => ({ "x-litellm-call-id": id }),
+    authenticate: (entry, key) => {
+      if (key === undefined || entry.apiKey === key) return
+      throw new Rejection(401, { type: "auth_error", message: "Authentication Error", param: "None", code: "401" })
+    },
+    tooLarge: new Rejection(413, { type: "bad_request_error", message: "Request too large", param: null, code: "413" }),
+    notJson: invalid(null, "Invalid JSON payload", null),
+    understand: ({ body, method }, path) => {
+      const route = `${method} ${onlyV1 || path.startsWith("/v1/") ? path : `/v1${path}`}`
+      if (route === "POST /v1/chat/completions") {
+        checkChatRequest(body)
+        if (models?.includes(body.model) === false) {
+          throw invalid("model", `Invalid model name passed in model=${body.model}`, "400")
+        }
+        return { call: body, cacheRead: cache.read([body.model], [body.tools ?? [], ...body.messages]) }
+      }
+      if (route === "GET /v1/models") {
+        return { answer: { object: "list", data: offered.map((id) => ({ id, object: "model", owned_by: "openai" })) } }
+      }
+      if (route === "GET /v1/model/info" && !onlyV1) {
+        const entries = offered.map((model) => ({ model_name: model.split("/").at(-1), litellm_params: { model } }))
+        return { answer: { data: entries } }
+      }
+      throw new Rejection(404, { type: "not_found", message: "Not Found", param: null, code: "404" })
+    },
+    firstUserText,
+    offers: hasTool,
+    send: (reply, call, response) => sendJson(response, 200, completion(reply, call.body, call.cacheRead)),
+    errorBody: (error, status) => errorBody(error, status),
+    reset: () => cache.clear()
+  }
+}
+
+/** Starts an emulator on a free port of 127.0.0.1, or where `options` say. */
+export const start = (options: ProxyOptions = {}): Promise<ProxyEmulator> => startEmulator(dialect(options), options)
+
+/** The emulator as a resource of a scope. */
+export const scoped = (options: ProxyOptions = {}): Effect.Effect<ProxyEmulator, never, Scope.Scope> =>
+  scopedEmulator(() => start(options))
+
+if (import.meta.main) await runEmulator("LLM proxy", 9804, start)
