@@ -10,7 +10,7 @@ import { Message } from "../src/domain/Message.ts"
 import { Task } from "../src/domain/Task.ts"
 import * as Service from "../src/Service.ts"
 import * as Anthropic from "../test/emulators/anthropic.ts"
-import type { Scripted } from "../test/emulators/anthropicReplies.ts"
+import type { Scripted } from "../test/emulators/modelReplies.ts"
 import * as Desktop from "../test/emulators/desktop.ts"
 
 /** A task from POST to COMPLETED, as a subscriber sees it: the real service, with model and desktop emulated. */

@@ -1,21 +1,30 @@
-import { Context, DateTime, Duration, Effect, Layer, Option, Schedule } from "effect"
+import { Context, DateTime, Duration, Effect, Fiber, Layer, Option, Schedule } from "effect"
 import { SqlClient } from "effect/sql"
 import { Analytics } from "../analytics/Analytics.ts"
 import { Settings } from "../config/Settings.ts"
-import { orUnavailable } from "../database/DatabaseFailure.ts"
+import { inHaste, transaction, withoutHaste } from "../database/DatabaseRetry.ts"
 import { Desktops } from "../desktop/Desktops.ts"
 import { type ToolResultBlock, type ToolUseBlock, text, toolResult } from "../domain/ContentBlock.ts"
 import type { DatabaseUnavailable, TaskNotFound } from "../domain/TaskErrors.ts"
 import { desktopFileName } from "../domain/TaskFile.ts"
-import { type Conversation, Conversations, type Entry, openReply, toolUses } from "../messages/Conversations.ts"
+import {
+  type AnsweredCall,
+  type Conversation,
+  Conversations,
+  type Entry,
+  type Execution,
+  openReply,
+  toolUses
+} from "../messages/Conversations.ts"
 import type { Lease } from "../tasks/Lease.ts"
 import { type Claim, type Outcome, TaskRuns } from "../tasks/TaskRuns.ts"
 import { Tasks } from "../tasks/Tasks.ts"
+import { Usage } from "../tasks/Usage.ts"
 import { ModelCalls } from "./ModelCalls.ts"
+import { follow, judge, noProgress, type Progress } from "./Progress.ts"
+import { nothingShown, type Shown, thinOut, withinLimits } from "./Screenshots.ts"
 import { type ToolOutcome, ToolRunner } from "./ToolRunner.ts"
-
-/** Answers without a tool in a row after which a person is asked (agent.md, "One task", f). */
-const patienceWithText = 3
+import { changedBy } from "./Tools.ts"
 
 const unknownOutcome =
   "The service was interrupted during this action; it may or may not have taken effect. Look at the screen before you go on."
@@ -33,7 +42,8 @@ export class AgentLoop extends Context.Service<
     AgentLoop,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      const { maxIterations } = yield* Settings
+      const scope = yield* Effect.scope
+      const { keepScreenshots, maxIterations, taskCostBudget, taskTokenBudget } = yield* Settings
       const analytics = yield* Analytics
       const conversations = yield* Conversations
       const desktops = yield* Desktops
@@ -41,6 +51,9 @@ export class AgentLoop extends Context.Service<
       const runs = yield* TaskRuns
       const runner = yield* ToolRunner
       const tasks = yield* Tasks
+      const usage = yield* Usage
+
+      const budgets = { tokens: Option.getOrUndefined(taskTokenBudget), cost: Option.getOrUndefined(taskCostBudget) }
 
       const finish = Effect.fnUntraced(function* (lease: Lease, outcome: Outcome) {
         yield* runs.finish(lease, outcome)
@@ -59,27 +72,70 @@ export class AgentLoop extends Context.Service<
         ).pipe(Effect.retry({ schedule: Schedule.exponential("500 millis"), times: 5 }))
       })
 
-      /** One tool_use: recorded as started, carried out, recorded as done. Not to be torn apart. */
-      const runTool = Effect.fnUntraced(function* (claim: Claim, reply: Entry, use: ToolUseBlock, index: number) {
-        yield* conversations.startTool(claim.lease, reply.id, index)
-        const done = yield* runner.run(claim.task, claim.lease.desktop, use, `${reply.id}:${index}`)
-        yield* conversations.finishTool(reply.id, index, done.result)
-        return done
-      }, Effect.uninterruptible)
+      /**
+       * Tools that may stand in the journal as started but never were: an outage interrupted their runs while they were recorded. This
+       * process knows, and its next run need not call their outcome unknown.
+       */
+      const unstarted = new Set<string>()
+
+      /** Results that an outage keeps from being stored, by their reply: they outlive their run. */
+      const storing = new Map<string, Fiber.Fiber<unknown, unknown>>()
+
+      /** One tool_use: recorded as started, carried out, recorded as done. Not to be torn apart. What changes nothing needs no record. */
+      const runTool = (claim: Claim, reply: Entry, use: ToolUseBlock, index: number) =>
+        Effect.uninterruptibleMask(
+          Effect.fnUntraced(function* (restore) {
+            const isRecorded = changedBy(use) !== "nothing"
+            const key = `${reply.id}:${index}`
+            if (isRecorded) {
+              yield* restore(conversations.startTool(claim.lease, reply.id, index)).pipe(
+                Effect.onInterrupt(() => Effect.sync(() => unstarted.add(key)))
+              )
+            }
+            const place = { desktop: claim.lease.desktop, key }
+            const done = yield* inHaste(runner.run(claim.task, use, place, restore))
+            if (!isRecorded) return done
+            const stored = yield* conversations
+              .finishTool(reply.id, index, done.result)
+              .pipe(Effect.ensuring(Effect.sync(() => storing.delete(reply.id))), Effect.forkIn(scope))
+            storing.set(reply.id, stored)
+            yield* Effect.timeoutOption(Fiber.await(stored), "2 seconds")
+            yield* restore(Fiber.join(stored))
+            return done
+          })
+        )
+
+      /**
+       * What the journal has of a tool_use; undefined where it is to be carried out (again). The outcome of an action that was broken
+       * off is unknown from now on, whatever a former run may still find out.
+       */
+      const recall = Effect.fnUntraced(function* (
+        reply: Entry,
+        use: ToolUseBlock,
+        { index, result: known }: Execution,
+        isStale: boolean
+      ) {
+        if (known !== null) return known
+        const wasNotStarted = unstarted.delete(`${reply.id}:${index}`)
+        if ((wasNotStarted || changedBy(use) !== "desktop") && !isStale) return undefined
+        const result = toolResult(use.id, [text(unknownOutcome)], true)
+        yield* conversations.finishTool(reply.id, index, result)
+        return result
+      })
 
       /** Carries out what is open of a reply, and stores all its results in one message. */
       const runTools = Effect.fn("AgentLoop.runTools")(function* (claim: Claim, reply: Entry, isNew: boolean) {
+        const pending = storing.get(reply.id)
+        if (pending !== undefined) yield* Fiber.await(pending)
         const journal = isNew ? [] : yield* conversations.executions(reply.id)
         const isStale =
           !isNew && claim.interruptedAt !== null && DateTime.isLessThanOrEqualTo(reply.createdAt, claim.interruptedAt)
         const outcomes: Array<ToolOutcome> = []
         for (const [index, use] of toolUses(reply.content).entries()) {
           const known = journal.find((execution) => execution.index === index)
-          if (known !== undefined) {
-            outcomes.push({
-              result: known.result ?? toolResult(use.id, [text(unknownOutcome)], true),
-              outcome: undefined
-            })
+          const recalled = known === undefined ? undefined : yield* recall(reply, use, known, isStale)
+          if (recalled !== undefined) {
+            outcomes.push({ result: recalled, outcome: undefined })
           } else if (isStale) {
             outcomes.push({ result: toolResult(use.id, [text(notExecuted)], true), outcome: undefined })
           } else {
@@ -88,11 +144,13 @@ export class AgentLoop extends Context.Service<
         }
         const end = outcomes.findLast(({ outcome }) => outcome !== undefined)?.outcome
         const results = outcomes.map(({ result }) => result)
-        const entry = yield* conversations.appendResults(claim.lease, reply.id, results).pipe(
-          Effect.tap(() => (end === undefined ? Effect.void : runs.finish(claim.lease, end))),
-          sql.withTransaction,
-          orUnavailable
-        )
+        const append = conversations.appendResults(claim.lease, reply.id, results)
+        const entry = yield* end === undefined
+          ? append
+          : append.pipe(
+              Effect.tap(() => runs.finish(claim.lease, end)),
+              transaction(sql)
+            )
         if (end !== undefined) {
           yield* Effect.logInfo("Task ended").pipe(Effect.annotateLogs({ status: end.status }))
           if (end.status !== "NEEDS_HELP") yield* analytics.report(claim.lease.taskId)
@@ -100,70 +158,159 @@ export class AgentLoop extends Context.Service<
         return { entry, ended: end !== undefined }
       })
 
-      /** Hides the conversation so far behind a summary of it; a failure is logged and leaves everything as it is. */
-      const summarize = Effect.fn("AgentLoop.summarize")(function* (claim: Claim, conversation: Conversation) {
-        const last = conversation.entries.at(-1)
-        if (last === undefined) return conversation
-        const content = yield* Effect.option(
-          models
-            .summary(claim.task.model, conversation)
-            .pipe(
-              Effect.tapError((error) => Effect.logWarning("The conversation could not be summarised", error.message))
-            )
-        )
-        if (Option.isNone(content)) return conversation
-        const parentId = Option.getOrNull(Option.map(conversation.summary, ({ id }) => id))
-        const id = yield* conversations.summarize(claim.lease, {
-          content: content.value,
-          parentId,
-          through: last.position
-        })
-        return { summary: Option.some({ id, content: content.value }), entries: [] }
+      /** Hides what `covered` holds behind a summary of it; what is `left` goes on after the summary. */
+      const hide = Effect.fnUntraced(function* (
+        claim: Claim,
+        covered: Conversation,
+        through: bigint,
+        left: ReadonlyArray<Entry>
+      ) {
+        const { call, content } = yield* models.summary(claim.task.model, covered)
+        const parentId = Option.getOrNull(Option.map(covered.summary, ({ id }) => id))
+        const id = yield* conversations.summarize(claim.lease, { content, parentId, through }, call)
+        const after: Conversation = { summary: Option.some({ id, content }), entries: left }
+        return { conversation: after, call }
       })
 
-      const iterate = Effect.fnUntraced(function* (claim: Claim, loaded: Conversation) {
-        let conversation = loaded
-        let seen = loaded.entries.at(-1)?.position ?? 0n
-        let texts = 0
-        for (let iteration = 1; iteration <= maxIterations; iteration++) {
-          const reply = yield* models.reply(claim.task.model, conversation)
-          if (reply.content.length === 0) {
-            return yield* finish(claim.lease, { status: "FAILED", error: "The model's answer was empty" })
-          }
-          const entry = yield* conversations.appendReply(claim.lease, reply.content)
-          yield* Effect.logInfo("Model answered").pipe(
-            Effect.annotateLogs({ iteration, tokensIn: reply.usage.input, tokensOut: reply.usage.output })
+      /** After a reply that says that the context is nearly full. A failure is logged and leaves everything as it is. */
+      const summarize = Effect.fn("AgentLoop.summarize")(function* (claim: Claim, conversation: Conversation) {
+        const last = conversation.entries.at(-1)
+        if (last === undefined) return Option.none()
+        return yield* hide(claim, conversation, last.position, []).pipe(
+          Effect.map(Option.some),
+          Effect.catchTag("ModelError", (error) =>
+            Effect.as(Effect.logWarning("The conversation could not be summarised", error.message), Option.none())
           )
-          if (reply.isCrowded) conversation = yield* summarize(claim, conversation)
-          const own = [entry]
-          if (toolUses(reply.content).length === 0) {
-            texts++
-            if (texts >= patienceWithText) {
-              return yield* finish(claim.lease, {
-                status: "NEEDS_HELP",
-                error: "The model answers without acting"
+        )
+      })
+
+      /** The next reply; while the model keeps the task waiting, its row says why. A context that is too long is made shorter, once. */
+      const ask = Effect.fnUntraced(function* (claim: Claim, state: RunState) {
+        const { lease, task } = claim
+        const reply = Effect.suspend(() =>
+          models.reply(task.model, state.conversation, (reason) =>
+            Effect.andThen(
+              runs.showProblem(lease, reason),
+              Effect.sync(() => {
+                state.isProblemShown = true
               })
-            }
-          } else {
-            texts = 0
-            const { ended, entry: results } = yield* runTools(claim, entry, true)
-            if (ended) return
-            own.push(results)
-          }
-          // What a person wrote meanwhile may stand before the reply: it was stored while the model was thinking.
-          const news = yield* conversations.since(
-            claim.lease.taskId,
-            seen,
-            own.map(({ id }) => id)
+            )
           )
-          const added = [...own, ...news].sort((a, b) => (a.position < b.position ? -1 : 1))
-          seen = added.at(-1)?.position ?? seen
-          conversation = { ...conversation, entries: [...conversation.entries, ...added] }
+        )
+        const answer = yield* reply.pipe(
+          Effect.catchIf(
+            (error) => error._tag === "ModelError" && error.reason === "ContextTooLong",
+            (error) =>
+              Effect.gen(function* () {
+                yield* Effect.logWarning("The conversation is too long for the model, summarising it")
+                const { covered, left, through } = yield* Effect.fromOption(splitForSummary(state.conversation)).pipe(
+                  Effect.mapError(() => error)
+                )
+                const { call, conversation } = yield* hide(claim, covered, through, left)
+                spend(state, call)
+                state.conversation = conversation
+                state.shown = nothingShown
+                return yield* reply
+              })
+          )
+        )
+        if (state.isProblemShown) yield* runs.showProblem(lease, null)
+        state.isProblemShown = false
+        return answer
+      })
+
+      /** Adds what was stored to what the model is shown; old pictures of the screen are left out, and not kept in memory. */
+      const remember = (state: RunState, added: ReadonlyArray<Entry>): void => {
+        const { entries, shown } = thinOut([...state.conversation.entries, ...added], state.shown, keepScreenshots)
+        state.progress = follow(state.progress, added)
+        state.conversation = { ...state.conversation, entries }
+        state.shown = shown
+      }
+
+      const exhausted = ({ spent }: RunState): string | undefined => {
+        if (spent.replies >= maxIterations) return `The task used all of its ${maxIterations} iterations`
+        if (budgets.tokens !== undefined && spent.tokens >= budgets.tokens) {
+          return `The task used up its budget of ${budgets.tokens} tokens`
         }
-        return yield* finish(claim.lease, {
-          status: "NEEDS_HELP",
-          error: `The task used all of its ${maxIterations} iterations`
-        })
+        if (budgets.cost !== undefined && spent.cost >= budgets.cost) {
+          return `The task used up its budget of ${budgets.cost} US dollars`
+        }
+        return undefined
+      }
+
+      /** One reply of the model, its tools, and what people wrote meanwhile; true when the task ended with it. */
+      const iterate = Effect.fn("AgentLoop.iterate")(function* (claim: Claim, state: RunState) {
+        yield* Effect.annotateCurrentSpan({ "task.id": claim.lease.taskId, iteration: state.spent.replies + 1 })
+        const reply = yield* ask(claim, state)
+        if (reply.content.length === 0) {
+          yield* finish(claim.lease, { status: "FAILED", error: "The model's answer was empty" })
+          return true
+        }
+        const entry = yield* conversations.appendReply(claim.lease, reply.content, reply.call)
+        spend(state, reply.call)
+        state.spent.replies++
+        yield* Effect.logInfo("Model answered").pipe(
+          Effect.annotateLogs({
+            iteration: state.spent.replies,
+            tokensIn: reply.call.tokens.input,
+            tokensOut: reply.call.tokens.output
+          })
+        )
+        if (reply.isCrowded) {
+          const summarized = yield* summarize(claim, state.conversation)
+          if (Option.isSome(summarized)) {
+            spend(state, summarized.value.call)
+            state.conversation = summarized.value.conversation
+            state.shown = nothingShown
+          }
+        }
+        const own = [entry]
+        if (toolUses(reply.content).length > 0) {
+          const { ended, entry: results } = yield* runTools(claim, entry, true)
+          if (ended) return true
+          own.push(results)
+        }
+        // What a person wrote meanwhile may stand before the reply: it was stored while the model was thinking.
+        const ids = own.map(({ id }) => id)
+        const news = yield* conversations.since(claim.lease.taskId, state.seen, ids)
+        const added = [...own, ...news].sort((a, b) => (a.position < b.position ? -1 : 1))
+        state.seen = added.at(-1)?.position ?? state.seen
+        remember(state, added)
+        return false
+      })
+
+      /** What the rules for stuck and costly tasks ask for; true when the task ended with it. */
+      const guard = Effect.fnUntraced(function* (claim: Claim, state: RunState) {
+        const limit = exhausted(state)
+        const verdict = judge(state.progress)
+        const reason = limit ?? (verdict._tag === "AskForHelp" ? verdict.reason : undefined)
+        if (reason !== undefined) {
+          yield* finish(claim.lease, { status: "NEEDS_HELP", error: reason })
+          return true
+        }
+        if (verdict._tag === "Nudge") {
+          yield* Effect.logInfo("The model seems to be stuck and is told so")
+          const entry = yield* conversations.appendNote(claim.lease, verdict.nudge)
+          state.seen = entry.position
+          remember(state, [entry])
+        }
+        return false
+      })
+
+      const loop = Effect.fnUntraced(function* (claim: Claim, loaded: Conversation) {
+        const state: RunState = {
+          conversation: { ...loaded, entries: [] },
+          shown: nothingShown,
+          progress: noProgress,
+          seen: loaded.entries.at(-1)?.position ?? 0n,
+          spent: { ...(yield* usage.spent(claim.lease.taskId, claim.interruptedAt)) },
+          isProblemShown: claim.task.error !== null
+        }
+        remember(state, loaded.entries)
+        for (;;) {
+          if (yield* guard(claim, state)) return
+          if (yield* iterate(claim, state)) return
+        }
       })
 
       const drive = Effect.fnUntraced(function* (claim: Claim) {
@@ -175,7 +322,7 @@ export class AgentLoop extends Context.Service<
         }
         if (Option.isNone(first.summary) && !first.entries.some((entry) => entry.role === "ASSISTANT"))
           yield* writeFiles(claim.lease)
-        yield* iterate(claim, Option.isSome(open) ? yield* conversations.load(claim.lease.taskId) : first)
+        yield* loop(claim, Option.isSome(open) ? yield* conversations.load(claim.lease.taskId) : first)
       })
 
       const fail = (lease: Lease, error: string) => finish(lease, { status: "FAILED", error: shortened(error) })
@@ -210,6 +357,7 @@ export class AgentLoop extends Context.Service<
             LeaseLost: () => Effect.logInfo("Task taken out of this run's hands"),
             TaskNotFound: (_: TaskNotFound) => Effect.void
           }),
+          withoutHaste,
           Effect.ensuring(
             settle(claim).pipe(
               Effect.timeout(Duration.seconds(10)),
@@ -223,6 +371,41 @@ export class AgentLoop extends Context.Service<
       return AgentLoop.of({ run })
     })
   )
+}
+
+/** What a run keeps in memory between its iterations. */
+interface RunState {
+  conversation: Conversation
+  shown: Shown
+  progress: Progress
+  /** Position of the newest message that the run knows of. */
+  seen: bigint
+  readonly spent: { replies: number; tokens: number; cost: number }
+  isProblemShown: boolean
+}
+
+const spend = ({ spent }: RunState, { cost, tokens }: AnsweredCall): void => {
+  spent.tokens += tokens.input + tokens.output
+  spent.cost += cost ?? 0
+}
+
+const sizeOf = (entries: ReadonlyArray<Entry>): number =>
+  entries.reduce((sum, { content }) => sum + JSON.stringify(content).length, 0)
+
+/**
+ * What to hide behind a summary when the whole is too long: all but the last step, so that the model still sees the screen; that too
+ * if it is the larger part. Pictures and documents are left out of what is summarised, or that would be too long as well.
+ */
+const splitForSummary = ({ entries, summary }: Conversation) => {
+  const lastReply = entries.findLastIndex(({ role }) => role === "ASSISTANT")
+  const tail = lastReply <= 0 ? [] : entries.slice(lastReply)
+  const left = sizeOf(tail) * 2 > sizeOf(entries) ? [] : tail
+  const covered = entries.slice(0, entries.length - left.length)
+  return Option.map(Option.fromNullishOr(covered.at(-1)), ({ position }) => ({
+    covered: { summary, entries: withinLimits(covered, { images: 0, bytes: 0 }) },
+    left,
+    through: position
+  }))
 }
 
 /** `error` is shown to people: a line or two of it. */

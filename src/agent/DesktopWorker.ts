@@ -3,6 +3,7 @@ import { Cause, Duration, Effect, Fiber, FiberHandle, Option, Queue, Ref, Schedu
 import { Entity, Singleton } from "effect/cluster"
 import { Rpc } from "effect/rpc"
 import { Settings } from "../config/Settings.ts"
+import { withoutHaste } from "../database/DatabaseRetry.ts"
 import { Desktops, type UserInput } from "../desktop/Desktops.ts"
 import { pngImage, type UserActionBlock } from "../domain/ContentBlock.ts"
 import { TaskId } from "../domain/Task.ts"
@@ -47,7 +48,7 @@ const makeWorker = Effect.fnUntraced(function* (desktop: string) {
     // While a task of ours runs, what the daemon reports are our own actions (desktop.md).
     if (Option.isSome(yield* Ref.get(running))) return
     const block = userAction(input)
-    if (block !== undefined) yield* conversations.appendUserAction(taskId, block)
+    if (block !== undefined) yield* withoutHaste(conversations.appendUserAction(taskId, block))
   })
 
   const startCapture = Effect.fnUntraced(function* (taskId: TaskId) {
@@ -93,6 +94,7 @@ const makeWorker = Effect.fnUntraced(function* (desktop: string) {
       if (isCaptured || handedBack) yield* stopCapture
     },
     (effect) => oneControl.withPermits(1)(effect),
+    withoutHaste,
     Effect.catchCause((cause) => Effect.logWarning("A control command failed", cause))
   )
 
@@ -126,16 +128,12 @@ const makeWorker = Effect.fnUntraced(function* (desktop: string) {
       Effect.withSpan("DesktopWorker.drive", { attributes: { "desktop.url": desktop } })
     )
 
-  /** After a restart: a desktop that its user holds is captured again. */
-  const recover = Effect.gen(function* () {
-    const held = yield* runs.heldByUser(desktop)
-    if (Option.isSome(held) && Option.isNone(yield* Ref.get(captured))) yield* startCapture(held.value)
-  })
-
+  /** What a restart, or an outage of the database, has made us forget: due tasks, and that a user holds the desktop. */
   const check = Effect.gen(function* () {
     if (Option.isSome(yield* Ref.get(running))) return
-    yield* recover
-    yield* placement.wake(desktop)
+    const held = yield* runs.heldByUser(desktop)
+    if (Option.isNone(held)) return yield* placement.wake(desktop)
+    if (Option.isNone(yield* Ref.get(captured))) yield* startCapture(held.value)
   }).pipe(Effect.catchCause((cause) => Effect.logWarning("Due tasks could not be looked for", cause)))
 
   return { control, drive, check }

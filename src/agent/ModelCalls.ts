@@ -1,11 +1,15 @@
-import { Clock, Context, DateTime, Duration, Effect, Layer, Random, Schema } from "effect"
+import { hash } from "node:crypto"
+import { Clock, Context, DateTime, Duration, Effect, Layer, Option, Random, Schema } from "effect"
 import { Settings } from "../config/Settings.ts"
 import { text } from "../domain/ContentBlock.ts"
-import type { Conversation } from "../messages/Conversations.ts"
-import { LanguageModels, ModelError, type ModelReply, StoredModel } from "./models/LanguageModel.ts"
+import type { AnsweredCall, Conversation } from "../messages/Conversations.ts"
+import { type Candidate, ModelRoute } from "./ModelRoute.ts"
+import { LanguageModels, ModelError, type ModelReply, type ModelRequest, StoredModel } from "./models/LanguageModel.ts"
+import { costOf } from "./models/ModelPrices.ts"
 import { summaryRequest, systemPrompt } from "./Prompt.ts"
+import { withinLimits } from "./Screenshots.ts"
 import { toolDefinitions } from "./Tools.ts"
-import { toTurns } from "./Turns.ts"
+import { type Reader, type Rendered, toTurns } from "./Turns.ts"
 
 /** Of the context window; a reply that used more has the conversation summarised (agent.md, "Summaries"). */
 const summaryShare = 0.75
@@ -14,92 +18,150 @@ const defaultContextWindow = 200_000
 const firstPause = Duration.toMillis("1 second")
 const longestPause = Duration.toMillis("60 seconds")
 
-export interface Reply extends ModelReply {
+/** Short failures are nothing that a person needs to see. */
+const worthTelling = Duration.toMillis("5 seconds")
+
+export interface Reply {
+  readonly content: ModelReply["content"]
+  readonly call: AnsweredCall
   /** The conversation fills so much of the context window that it wants a summary. */
   readonly isCrowded: boolean
 }
+
+/** Is told while a model keeps a task waiting, each time with the reason in words; may fail to stop the waiting. */
+export type Waiting<E, R> = (reason: string) => Effect.Effect<void, E, R>
 
 /** Calls of the model that a task names, patient with providers that are busy or away. */
 export class ModelCalls extends Context.Service<
   ModelCalls,
   {
-    /** The next reply. Transient failures are retried for BYTEBOT_MODEL_RETRY_FOR, honouring the provider's Retry-After. */
-    readonly reply: (model: Schema.Json, conversation: Conversation) => Effect.Effect<Reply, ModelError>
-    readonly summary: (model: Schema.Json, conversation: Conversation) => Effect.Effect<string, ModelError>
+    /**
+     * The next reply. Transient failures are retried for BYTEBOT_MODEL_RETRY_FOR, honouring the provider's Retry-After; a model that
+     * stays unavailable gives way to BYTEBOT_MODEL_FALLBACKS.
+     */
+    readonly reply: <E, R>(
+      model: Schema.Json,
+      conversation: Conversation,
+      waiting: Waiting<E, R>
+    ) => Effect.Effect<Reply, ModelError | E, R>
+    /** A summary of the conversation, in words. It is not worth waiting for: a failure is final. */
+    readonly summary: (
+      model: Schema.Json,
+      conversation: Conversation
+    ) => Effect.Effect<{ readonly content: string; readonly call: AnsweredCall }, ModelError>
   }
 >()("bytebot/ModelCalls") {
   static readonly layer = Layer.effect(
     ModelCalls,
     Effect.gen(function* () {
-      const { modelRetryFor } = yield* Settings
+      const settings = yield* Settings
       const models = yield* LanguageModels
+      const route = new ModelRoute(Duration.toMillis(settings.modelFallbackAfter))
+      const patience = Duration.toMillis(settings.modelRetryFor)
       const timeZone = new Intl.DateTimeFormat().resolvedOptions().timeZone
 
-      const patiently = Effect.fnUntraced(function* <A, R>(call: Effect.Effect<A, ModelError, R>) {
-        const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(modelRetryFor)
+      const generate = Effect.fnUntraced(function* (
+        candidate: Candidate,
+        conversation: Conversation,
+        finish: (rendered: Rendered) => Pick<ModelRequest, "turns" | "toolChoice">
+      ) {
+        const language = yield* models.of(candidate.provider)
+        const system = systemPrompt(yield* DateTime.now, timeZone)
+        const reader: Reader = {
+          provider: candidate.provider,
+          model: candidate.name ?? "",
+          preamble: hash("sha1", system, "base64")
+        }
+        const entries = withinLimits(conversation.entries, language.limits)
+        const rendered = toTurns({ ...conversation, entries }, reader)
+        const begun = yield* Clock.currentTimeMillis
+        const answer = yield* language.generate({
+          model: candidate.name,
+          system,
+          tools: toolDefinitions,
+          ...finish(rendered)
+        })
+        const call: AnsweredCall = {
+          provider: reader.provider,
+          model: reader.model,
+          tokens: answer.usage,
+          cost: costOf(reader.model, answer.usage),
+          durationMs: (yield* Clock.currentTimeMillis) - begun,
+          prefix: rendered.prefix
+        }
+        yield* Effect.annotateCurrentSpan({
+          "gen_ai.usage.input_tokens": answer.usage.input,
+          "gen_ai.usage.output_tokens": answer.usage.output
+        })
+        return { content: answer.content, call }
+      })
+
+      const reply = Effect.fn("ModelCalls.reply")(function* <E, R>(
+        model: Schema.Json,
+        conversation: Conversation,
+        waiting: Waiting<E, R>
+      ) {
+        const stored = yield* decodeStored(model)
+        let fallbacks: ReadonlyArray<Candidate> = Option.getOrElse(settings.modelFallbacks, () => [])
+        const begun = yield* Clock.currentTimeMillis
         for (let attempt = 1; ; attempt++) {
-          const result = yield* Effect.result(call)
-          if (result._tag === "Success") return result.success
+          const candidate = route.choose([stored, ...fallbacks], yield* Clock.currentTimeMillis)
+          const result = yield* Effect.result(
+            generate(candidate, conversation, ({ turns }) => ({ turns, toolChoice: "auto" }))
+          )
+          if (result._tag === "Success") {
+            route.succeeded(candidate)
+            const { call, content } = result.success
+            const used = call.tokens.input + call.tokens.output
+            const isCrowded = used >= summaryShare * (stored.contextWindow ?? defaultContextWindow)
+            return { content, call, isCrowded } satisfies Reply
+          }
           const error = result.failure
           const now = yield* Clock.currentTimeMillis
+          const isUseless = candidate !== stored && !error.isTransient && error.reason !== "ContextTooLong"
+          if (isUseless) fallbacks = fallbacks.filter((other) => other !== candidate)
+          if (!(error.isTransient || isUseless) || now - begun >= patience) return yield* error
+          route.failed(candidate, now)
+          const isOther = route.choose([stored, ...fallbacks], now) !== candidate
           const backoff = Math.min(longestPause, firstPause * 2 ** (attempt - 1)) * (0.8 + 0.4 * (yield* Random.next))
-          const pause = Math.max(error.retryAfter ?? 0, backoff)
-          if (!error.isTransient || now + pause > deadline) return yield* error
-          yield* Effect.logWarning("The model did not answer, trying again").pipe(
+          const pause = isOther ? 0 : Math.min(Math.max(error.retryAfter ?? 0, backoff), begun + patience - now)
+          yield* Effect.logWarning(
+            isOther ? "The model stays unavailable, asking another one" : "The model did not answer, trying again"
+          ).pipe(
             Effect.annotateLogs({ attempt, reason: error.reason, message: error.message, pauseMs: Math.round(pause) })
           )
+          yield* Effect.annotateCurrentSpan({ "model.attempts": attempt, "model.waiting_for": error.message })
+          if (now + pause - begun >= worthTelling) yield* waiting(`Waiting for the model: ${error.message}`)
           yield* Effect.sleep(Duration.millis(pause))
         }
       })
 
-      const resolve = (model: Schema.Json) =>
-        Effect.gen(function* () {
-          const stored = yield* decodeStored(model)
-          return { stored, language: yield* models.of(stored.provider) }
-        })
-
-      const reply = Effect.fn("ModelCalls.reply")(function* (model: Schema.Json, conversation: Conversation) {
-        const { language, stored } = yield* resolve(model)
-        const now = yield* DateTime.now
-        const answer = yield* patiently(
-          language.generate({
-            model: stored.name,
-            system: systemPrompt(now, timeZone),
-            turns: toTurns(conversation),
-            tools: toolDefinitions
-          })
-        )
-        const used = answer.usage.input + answer.usage.output
-        return { ...answer, isCrowded: used >= summaryShare * (stored.contextWindow ?? defaultContextWindow) }
-      })
-
       const summary = Effect.fn("ModelCalls.summary")(function* (model: Schema.Json, conversation: Conversation) {
-        const { language, stored } = yield* resolve(model)
-        const now = yield* DateTime.now
-        const turns = toTurns(conversation)
-        const last = turns.at(-1)
-        const asked =
-          last?.role === "user"
-            ? [...turns.slice(0, -1), { ...last, content: [...last.content, text(summaryRequest)] }]
-            : [...turns, { role: "user" as const, content: [text(summaryRequest)] }]
-        const answer = yield* language.generate({
-          model: stored.name,
-          system: systemPrompt(now, timeZone),
-          turns: asked,
-          tools: toolDefinitions
-        })
-        const words = answer.content
+        const stored = yield* decodeStored(model)
+        const { call, content } = yield* generate(stored, conversation, ({ turns }) => ({
+          turns: asking(turns),
+          toolChoice: "none"
+        }))
+        const words = content
           .flatMap((block) => (block.type === "text" ? [block.text] : []))
           .join("\n")
           .trim()
         return words === ""
           ? yield* new ModelError({ reason: "InvalidRequest", message: "The summary is empty" })
-          : words
+          : { content: words, call: { ...call, prefix: null } }
       })
 
       return ModelCalls.of({ reply, summary })
     })
   )
+}
+
+/** The turns with the request for a summary at their end. */
+const asking = (turns: ModelRequest["turns"]): ModelRequest["turns"] => {
+  const last = turns.at(-1)
+  return last?.role === "user"
+    ? [...turns.slice(0, -1), { ...last, content: [...last.content, text(summaryRequest)] }]
+    : [...turns, { role: "user", content: [text(summaryRequest)] }]
 }
 
 const decodeStored = (model: Schema.Json) =>

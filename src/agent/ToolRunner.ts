@@ -1,4 +1,5 @@
-import { Context, Effect, Layer, Result, Schema } from "effect"
+import { createHash } from "node:crypto"
+import { Cause, Context, Effect, Exit, Layer, Result, Schema } from "effect"
 import { Settings } from "../config/Settings.ts"
 import { type Desktop, Desktops } from "../desktop/Desktops.ts"
 import {
@@ -9,7 +10,7 @@ import {
   text,
   toolResult
 } from "../domain/ContentBlock.ts"
-import { type Task, TaskModel } from "../domain/Task.ts"
+import { type Task, TaskId, TaskModel } from "../domain/Task.ts"
 import type { Outcome } from "../tasks/TaskRuns.ts"
 import { Tasks } from "../tasks/Tasks.ts"
 import { parseToolUse, type ToolCall } from "./Tools.ts"
@@ -20,12 +21,24 @@ export interface ToolOutcome {
   readonly outcome: Outcome | undefined
 }
 
+/** The URL of the desktop, and a name for the tool_use, the same in every attempt to carry it out. */
+interface Place {
+  readonly desktop: string
+  readonly key: string
+}
+
+/** Makes an effect interruptible again. */
+type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
 /** Carries out tool calls (agent.md, "Tool results"). Whatever goes wrong becomes a result for the model to read. */
 export class ToolRunner extends Context.Service<
   ToolRunner,
   {
-    /** `key` names the attempt for the desktop. */
-    readonly run: (task: Task, desktop: string, use: ToolUseBlock, key: string) => Effect.Effect<ToolOutcome>
+    /**
+     * `place.key` names the tool_use for the desktop. To be run without interruption, because an action must not be torn apart; what only
+     * looks or waits is done under `restore`, so that an interruption need not wait for it.
+     */
+    readonly run: (task: Task, use: ToolUseBlock, place: Place, restore: Restore) => Effect.Effect<ToolOutcome>
   }
 >()("bytebot/ToolRunner") {
   static readonly layer = Layer.effect(
@@ -38,18 +51,26 @@ export class ToolRunner extends Context.Service<
       const act = Effect.fnUntraced(function* (
         desktop: Desktop,
         call: ToolCall & { readonly _tag: "Act" },
-        key: string
+        key: string,
+        restore: Restore
       ) {
-        yield* desktop.perform(call.action, key)
-        yield* Effect.sleep(settleDelay)
-        const screen = yield* Effect.option(desktop.screenshot)
+        const perform = desktop.perform(call.action, key)
+        yield* call.action.action === "wait" ? restore(perform) : perform
+        const settled = Effect.andThen(Effect.sleep(settleDelay), desktop.screenshot)
+        // Without a picture the action is still done, also when the run is interrupted while the screen settles.
+        const screen = yield* Effect.exit(restore(settled))
         const done = text("Tool executed successfully")
-        return screen._tag === "Some" ? [done, pngImage(screen.value)] : [done]
+        return Exit.isSuccess(screen) ? [done, pngImage(screen.value)] : [done]
       })
 
-      const createTask = Effect.fnUntraced(function* (parent: Task, call: ToolCall & { readonly _tag: "CreateTask" }) {
+      const createTask = Effect.fnUntraced(function* (
+        parent: Task,
+        call: ToolCall & { readonly _tag: "CreateTask" },
+        key: string
+      ) {
         const model = yield* Schema.decodeUnknownEffect(TaskModel)(parent.model)
         yield* tasks.create({
+          id: idFrom(key),
           description: call.description,
           type: call.type,
           priority: call.priority,
@@ -60,26 +81,32 @@ export class ToolRunner extends Context.Service<
         return [text("The task has been created")]
       })
 
-      const answer = Effect.fnUntraced(function* (task: Task, desktop: Desktop, call: ToolCall, key: string) {
+      const answer = Effect.fnUntraced(function* (task: Task, call: ToolCall, place: Place, restore: Restore) {
+        const desktop = desktops.at(place.desktop)
         switch (call._tag) {
           case "Act":
-            return yield* act(desktop, call, key)
+            return yield* act(desktop, call, place.key, restore)
           case "Screenshot":
-            return [pngImage(yield* desktop.screenshot)]
+            return [pngImage(yield* restore(desktop.screenshot))]
           case "CursorPosition": {
-            const { x, y } = yield* desktop.cursorPosition
+            const { x, y } = yield* restore(desktop.cursorPosition)
             return [text(`Cursor position: ${x}, ${y}`)]
           }
           case "ReadFile":
-            return [documentOf(yield* desktop.readFile(call.path))]
+            return [documentOf(yield* restore(desktop.readFile(call.path)))]
           case "CreateTask":
-            return yield* createTask(task, call)
+            return yield* createTask(task, call, place.key)
           case "SetStatus":
             return [text(call.description)]
         }
       })
 
-      const run = Effect.fn("ToolRunner.run")(function* (task: Task, desktop: string, use: ToolUseBlock, key: string) {
+      const run = Effect.fn("ToolRunner.run")(function* (
+        task: Task,
+        use: ToolUseBlock,
+        place: Place,
+        restore: Restore
+      ) {
         yield* Effect.annotateCurrentSpan({
           "task.id": task.id,
           "gen_ai.tool.name": use.name,
@@ -88,7 +115,7 @@ export class ToolRunner extends Context.Service<
         const parsed = parseToolUse(use)
         if (Result.isFailure(parsed)) return failed(use, parsed.failure)
         const call = parsed.success
-        return yield* answer(task, desktops.at(desktop), call, key).pipe(
+        return yield* answer(task, call, place, restore).pipe(
           Effect.map(
             (content): ToolOutcome => ({
               result: toolResult(use.id, content, call._tag === "SetStatus" ? false : undefined),
@@ -96,6 +123,11 @@ export class ToolRunner extends Context.Service<
             })
           ),
           Effect.catch((error) => Effect.succeed(failed(use, failureText(use, call, error.message)))),
+          Effect.catchCause((cause) =>
+            Cause.hasInterrupts(cause)
+              ? Effect.succeed(failed(use, "Interrupted before it was done"))
+              : Effect.failCause(cause)
+          ),
           Effect.tap(({ result }) =>
             Effect.logInfo(result.is_error === true ? "Tool failed" : "Tool done").pipe(
               Effect.annotateLogs({ tool: use.name })
@@ -107,6 +139,19 @@ export class ToolRunner extends Context.Service<
       return ToolRunner.of({ run })
     })
   )
+}
+
+/** The id of the task that a tool_use creates, so that it creates one even if it is carried out twice: a UUID v8 of the key's digest. */
+const idFrom = (key: string): TaskId => {
+  const digest = createHash("sha256").update(key).digest("hex")
+  const variant = ((Number.parseInt(digest.slice(16, 17), 16) & 3) | 8).toString(16)
+  const parts = [
+    digest.slice(0, 8),
+    digest.slice(8, 12),
+    `8${digest.slice(13, 16)}`,
+    `${variant}${digest.slice(17, 20)}`
+  ]
+  return TaskId.make([...parts, digest.slice(20, 32)].join("-"))
 }
 
 const failed = (use: ToolUseBlock, message: string): ToolOutcome => ({

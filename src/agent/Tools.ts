@@ -41,11 +41,15 @@ const tool = <S extends Parameters>(
   return {
     name,
     description,
-    inputSchema: Schema.toJsonSchemaDocument(parameters).schema,
+    inputSchema: objectSchema(Schema.toJsonSchemaDocument(parameters).schema),
     parse: (input) =>
       Result.mapBoth(decode(withoutNulls(input)), { onSuccess: call, onFailure: (error) => error.message })
   }
 }
+
+/** Effect describes a struct without fields as anything but null; providers want an object with `properties`. */
+const objectSchema = (schema: ToolDefinition["inputSchema"]): ToolDefinition["inputSchema"] =>
+  "properties" in schema ? schema : { type: "object", properties: {} }
 
 /** Models write null for parameters that they leave out. */
 const withoutNulls = (input: unknown): unknown =>
@@ -167,4 +171,15 @@ export const parseToolUse = (block: ToolUseBlock): Result.Result<ToolCall, strin
   const known = byName.get(block.name)
   if (known === undefined) return Result.fail(`There is no tool named ${block.name}`)
   return Result.mapError(known.parse(block.input), (problem) => `The input of ${block.name} does not fit: ${problem}`)
+}
+
+/**
+ * What carrying out a tool_use changes. The desktop forgets what was done to it, so that must never be repeated; rows of the database
+ * are known again; to look, or to say something, changes nothing.
+ */
+export const changedBy = (block: ToolUseBlock): "desktop" | "database" | "nothing" => {
+  const parsed = parseToolUse(block)
+  if (Result.isFailure(parsed)) return "nothing"
+  if (parsed.success._tag === "Act") return "desktop"
+  return parsed.success._tag === "CreateTask" ? "database" : "nothing"
 }

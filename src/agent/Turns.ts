@@ -9,7 +9,23 @@ import {
 } from "../domain/ContentBlock.ts"
 import type { Conversation, Entry } from "../messages/Conversations.ts"
 import type { Turn } from "./models/LanguageModel.ts"
+import { Prefix } from "./Prefix.ts"
 import { goOn } from "./Prompt.ts"
+
+const noBeginning = "(The beginning of this conversation is missing.)"
+
+/** The model that is to read the turns, and a digest of what it is sent before them. */
+export interface Reader {
+  readonly provider: string
+  readonly model: string
+  readonly preamble: string
+}
+
+/** A conversation for a model, and the digest of all that the model reads of it. */
+export interface Rendered {
+  readonly turns: ReadonlyArray<Turn>
+  readonly prefix: string
+}
 
 const unknownOutcome = "The result of this call is not known. Look at the screen before you go on."
 
@@ -17,15 +33,20 @@ const unknownOutcome = "The result of this call is not known. Look at the screen
  * The conversation as a model may be sent it, whatever the rows look like (agent.md, "always valid"): every tool_use is
  * answered exactly once by the turn after it, results without their call become text, empty texts are left out, turns
  * alternate and the last is the user's. Nothing stored is changed.
+ *
+ * A model's reasoning is shown to that model alone, and only as long as everything before it is what it was then: newer models
+ * refuse it otherwise (https://platform.claude.com/docs/en/build-with-claude/preserved-thinking).
  */
-export const toTurns = (conversation: Conversation): ReadonlyArray<Turn> => {
+export const toTurns = (conversation: Conversation, reader: Reader): Rendered => {
   const entries = conversation.entries
   const results = collectResults(entries)
   const answered = new Set<ToolResultBlock>()
   const usedIds = new Set<string>()
+  const prefix = new Prefix(reader.preamble)
   const turns: Array<{ role: Turn["role"]; content: Array<ContentBlock> }> = []
   const add = (role: Turn["role"], content: ReadonlyArray<ContentBlock>) => {
     if (content.length === 0) return
+    for (const block of content) prefix.add(role, block)
     const last = turns.at(-1)
     if (last?.role === role) last.content.push(...content)
     else turns.push({ role, content: [...content] })
@@ -34,9 +55,12 @@ export const toTurns = (conversation: Conversation): ReadonlyArray<Turn> => {
   for (const entry of entries) {
     if (entry.role === "ASSISTANT") {
       const seen = new Map<string, string>()
-      const reply = entry.content.flatMap((block) => (isOfAssistant(block) ? withFreshId(block, seen, usedIds) : []))
-      if (turns.length === 0 && reply.length > 0)
-        add("user", [text("(The beginning of this conversation is missing.)")])
+      if (turns.length === 0) add("user", [text(noBeginning)])
+      if (turns.at(-1)?.role === "assistant") add("user", [text(goOn)])
+      const isReadable = mayReadAgain(entry, reader, prefix.digest)
+      const reply = entry.content.flatMap((block) =>
+        isOfAssistant(block) && (isReadable || !isReasoning(block)) ? withFreshId(block, seen, usedIds) : []
+      )
       add("assistant", reply)
       add(
         "user",
@@ -44,7 +68,7 @@ export const toTurns = (conversation: Conversation): ReadonlyArray<Turn> => {
           const result = results.get(entry)?.get(id)
           if (result === undefined) return toolResult(freshId, [text(unknownOutcome)], true)
           answered.add(result)
-          return { ...result, tool_use_id: freshId }
+          return freshId === id ? result : { ...result, tool_use_id: freshId }
         })
       )
     } else {
@@ -54,9 +78,14 @@ export const toTurns = (conversation: Conversation): ReadonlyArray<Turn> => {
       )
     }
   }
-  if (turns.at(-1)?.role === "assistant") add("user", [text(goOn)])
-  return turns
+  if (turns.at(-1)?.role !== "user") add("user", [text(turns.length === 0 ? noBeginning : goOn)])
+  return { turns, prefix: prefix.digest }
 }
+
+const mayReadAgain = ({ origin }: Entry, { model, provider }: Reader, prefix: string): boolean =>
+  origin !== null && origin.provider === provider && origin.model === model && origin.prefix === prefix
+
+const isReasoning = ({ type }: ContentBlock): boolean => type === "thinking" || type === "redacted_thinking"
 
 const summaryOf = (summary: Conversation["summary"]): ReadonlyArray<ContentBlock> =>
   toArray(summary).map(({ content }) => text(content))
@@ -90,7 +119,8 @@ const isOfAssistant = (block: ContentBlock): boolean =>
 
 /**
  * Providers want ids to be unique in a conversation: an id that an earlier reply used gets a suffix, and a second call
- * with an id of the same reply is left out. `seen` maps the ids of this reply to what they became.
+ * with an id of the same reply is left out. `seen` maps the ids of this reply to what they became. Ids and names have only
+ * the characters and the length that every provider takes, and the input is an object.
  */
 const withFreshId = (
   block: ContentBlock,
@@ -99,11 +129,14 @@ const withFreshId = (
 ): ReadonlyArray<ContentBlock> => {
   if (block.type !== "tool_use") return [block]
   if (seen.has(block.id)) return []
-  let freshId = block.id
-  for (let suffix = 2; usedIds.has(freshId); suffix++) freshId = `${block.id}_${suffix}`
+  const plainId = block.id.replaceAll(/[^A-Za-z0-9_-]/g, "_").slice(0, 48)
+  let freshId = plainId
+  for (let suffix = 2; usedIds.has(freshId); suffix++) freshId = `${plainId}_${suffix}`
   usedIds.add(freshId)
   seen.set(block.id, freshId)
-  return [{ ...block, id: freshId }]
+  const name = block.name.replaceAll(/[^A-Za-z0-9_-]/g, "_").slice(0, 64) || "unnamed"
+  const isRecord = typeof block.input === "object" && block.input !== null && !Array.isArray(block.input)
+  return [{ ...block, id: freshId, name, input: isRecord ? block.input : {} }]
 }
 
 const userBlocks = (block: ContentBlock, answered: ReadonlySet<ToolResultBlock>): ReadonlyArray<ContentBlock> => {

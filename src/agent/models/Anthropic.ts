@@ -2,7 +2,15 @@ import type AnthropicClient from "@anthropic-ai/sdk"
 import { Duration, Effect, Redacted, Schema } from "effect"
 import { ContentBlock, type DocumentBlock, type ToolResultContent } from "../../domain/ContentBlock.ts"
 import type { ToolDefinition } from "../Tools.ts"
+import type { Model } from "../../domain/Model.ts"
 import { type LanguageModel, ModelError, type ModelReply, type ModelRequest, type Turn } from "./LanguageModel.ts"
+
+/** The models on offer. Names: the type definitions of the vendor's SDK (those not marked deprecated). */
+export const models: ReadonlyArray<Model> = [
+  { provider: "anthropic", name: "claude-opus-5-5", title: "Claude Opus 5.5", contextWindow: 200_000 },
+  { provider: "anthropic", name: "claude-sonnet-5-5", title: "Claude Sonnet 5.5", contextWindow: 200_000 },
+  { provider: "anthropic", name: "claude-haiku-5-5", title: "Claude Haiku 5.5", contextWindow: 200_000 }
+]
 
 /** For stored tasks that name no model (golden/agent-model-without-name.json). */
 const defaultModel = "claude-opus-5-5"
@@ -12,6 +20,9 @@ const maxTokens = 16_384
 
 /** A reply of that size takes minutes; beyond this the connection is dead. */
 const patience = Duration.minutes(10)
+
+/** Platform documentation, "Messages: request size limits" and "Vision"; a part of the bytes is left for what is not ours. */
+const limits = { bytes: 31 * 1024 * 1024, images: 100 }
 
 const cached = { cache_control: { type: "ephemeral" as const } }
 
@@ -31,23 +42,37 @@ export const make = (options: { readonly apiKey: Redacted.Redacted; readonly bas
           })
       )
     )
+    const failed = Effect.map(
+      sdk,
+      ({ default: Anthropic }) =>
+        (cause: unknown): ModelError =>
+          cause instanceof Anthropic.APIError
+            ? toModelError(cause.status, wordsOf(cause), cause.headers)
+            : new ModelError({ reason: "Unavailable", message: "Anthropic's answer could not be read" })
+    )
     const generate = Effect.fn("Anthropic.generate")(function* (request: ModelRequest) {
       yield* Effect.annotateCurrentSpan({
         "gen_ai.provider.name": "anthropic",
         "gen_ai.request.model": request.model ?? defaultModel
       })
-      const { default: Anthropic } = yield* sdk
       const anthropic = yield* client
+      const toError = yield* failed
       const message = yield* Effect.tryPromise({
         try: (signal) => anthropic.messages.create(toParams(request), { signal }),
-        catch: (cause) =>
-          cause instanceof Anthropic.APIError
-            ? toModelError(cause.status, wordsOf(cause), cause.headers)
-            : new ModelError({ reason: "Unavailable", message: "Anthropic's answer could not be read" })
+        catch: toError
       })
       return yield* toReply(message)
     })
-    return { generate } satisfies LanguageModel
+    const list = Effect.gen(function* () {
+      const anthropic = yield* client
+      const toError = yield* failed
+      const page = yield* Effect.tryPromise({
+        try: (signal) => anthropic.models.list({ limit: 100 }, { signal }),
+        catch: toError
+      })
+      return yield* toModels(page)
+    }).pipe(Effect.withSpan("Anthropic.list"))
+    return { generate, list, limits } satisfies LanguageModel
   })
 
 const toParams = (request: ModelRequest): AnthropicClient.MessageCreateParamsNonStreaming => ({
@@ -55,7 +80,8 @@ const toParams = (request: ModelRequest): AnthropicClient.MessageCreateParamsNon
   max_tokens: maxTokens,
   system: [{ type: "text", text: request.system, ...cached }],
   messages: request.turns.map((turn, index) => toMessage(turn, index === request.turns.length - 1)),
-  tools: request.tools.map((tool, index) => toTool(tool, index === request.tools.length - 1))
+  tools: request.tools.map((tool, index) => toTool(tool, index === request.tools.length - 1)),
+  ...(request.toolChoice === "none" ? { tool_choice: { type: "none" } } : {})
 })
 
 const toTool = (tool: ToolDefinition, isLast: boolean): AnthropicClient.Tool => ({
@@ -127,8 +153,40 @@ const toDocument = ({ name, source }: DocumentBlock): AnthropicClient.DocumentBl
 
 const isBlock = Schema.is(ContentBlock)
 
+const unexpectedShape = () =>
+  new ModelError({ reason: "Unavailable", message: "Anthropic's answer has an unexpected shape" })
+
+/** Of GET /v1/models; older models say nothing of their window, which is 200000 then. */
+const decodeModels = Schema.decodeUnknownEffect(
+  Schema.Struct({
+    data: Schema.Array(
+      Schema.Struct({
+        id: Schema.String,
+        display_name: Schema.String,
+        max_input_tokens: Schema.optionalKey(Schema.NullOr(Schema.Finite))
+      })
+    )
+  })
+)
+
+const toModels = (page: unknown): Effect.Effect<ReadonlyArray<Model>, ModelError> =>
+  decodeModels(page).pipe(
+    Effect.map(({ data }) =>
+      data.map(
+        ({ display_name, id, max_input_tokens }): Model => ({
+          provider: "anthropic",
+          name: id,
+          title: display_name,
+          contextWindow: max_input_tokens ?? 200_000
+        })
+      )
+    ),
+    Effect.mapError(unexpectedShape)
+  )
+
 const Answer = Schema.Struct({
   content: Schema.Array(Schema.Json),
+  stop_reason: Schema.optionalKey(Schema.NullOr(Schema.String)),
   usage: Schema.Struct({
     input_tokens: Schema.Finite,
     output_tokens: Schema.Finite,
@@ -140,6 +198,11 @@ const Answer = Schema.Struct({
 /** Keeps what is stored of an answer's blocks, and nothing that only this provider knows. */
 const toReply = (answer: unknown): Effect.Effect<ModelReply, ModelError> =>
   Schema.decodeUnknownEffect(Answer)(answer).pipe(
+    Effect.mapError(unexpectedShape),
+    Effect.filterOrFail(
+      ({ stop_reason }) => stop_reason !== "refusal",
+      () => new ModelError({ reason: "Refused", message: "Anthropic: the model refused to go on with this task" })
+    ),
     Effect.map(({ content, usage }): ModelReply => {
       const cacheRead = usage.cache_read_input_tokens ?? 0
       const cacheWrite = usage.cache_creation_input_tokens ?? 0
@@ -152,10 +215,7 @@ const toReply = (answer: unknown): Effect.Effect<ModelReply, ModelError> =>
           cacheWrite
         }
       }
-    }),
-    Effect.mapError(
-      () => new ModelError({ reason: "Unavailable", message: "Anthropic's answer has an unexpected shape" })
-    )
+    })
   )
 
 const onlyStored = (block: ContentBlock): ContentBlock => {
@@ -190,6 +250,7 @@ const toModelError = (status: number | undefined, message: string, headers: Head
   if (status === undefined) return error("Unavailable")
   if (status === 429) return error("RateLimited")
   if (status === 529) return error("Overloaded")
+  if (status === 402 || /credit balance is too low/i.test(message)) return error("QuotaExhausted")
   if (status === 401 || status === 403) return error("Unauthorized")
   if (status === 400 && /prompt is too long|exceed context limit/i.test(message)) return error("ContextTooLong")
   return error(status === 408 || status >= 500 ? "Unavailable" : "InvalidRequest")

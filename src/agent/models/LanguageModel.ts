@@ -1,9 +1,13 @@
 import { Context, type Effect, Schema } from "effect"
 import type { ContentBlock } from "../../domain/ContentBlock.ts"
-import type { ModelProvider } from "../../domain/Model.ts"
+import type { Model, ModelProvider } from "../../domain/Model.ts"
+import type { TokenCounts } from "../../domain/ModelCall.ts"
 import type { ToolDefinition } from "../Tools.ts"
 
-/** A turn of a valid conversation: turns alternate, the first is the user's, every tool_use is answered by the next turn. */
+/**
+ * A turn of a valid conversation: turns alternate, the first is the user's, every tool_use is answered by the next turn.
+ * Thinking blocks are the provider's own: those of another one are not among them.
+ */
 export interface Turn {
   readonly role: "user" | "assistant"
   readonly content: ReadonlyArray<ContentBlock>
@@ -15,20 +19,14 @@ export interface ModelRequest {
   readonly system: string
   readonly turns: ReadonlyArray<Turn>
   readonly tools: ReadonlyArray<ToolDefinition>
-}
-
-/** Tokens of one call; `input` counts those read from and written to the provider's cache too. */
-export interface Usage {
-  readonly input: number
-  readonly output: number
-  readonly cacheRead: number
-  readonly cacheWrite: number
+  /** `none`: the model is to answer in words; the tools stay in the request, because calls and results refer to them. */
+  readonly toolChoice: "auto" | "none"
 }
 
 /** The model's answer in provider-neutral blocks; empty content is the caller's to judge. */
 export interface ModelReply {
   readonly content: ReadonlyArray<ContentBlock>
-  readonly usage: Usage
+  readonly usage: TokenCounts
 }
 
 /** A call that gave no answer. `retryAfter` is in ms, where the provider said it. */
@@ -39,6 +37,8 @@ export class ModelError extends Schema.TaggedError<ModelError>()("ModelError", {
     "Unavailable",
     "ContextTooLong",
     "Unauthorized",
+    "QuotaExhausted",
+    "Refused",
     "InvalidRequest"
   ]),
   message: Schema.String,
@@ -50,9 +50,18 @@ export class ModelError extends Schema.TaggedError<ModelError>()("ModelError", {
   }
 }
 
+/** What a provider takes in one request: `bytes` of its JSON body, and images in it. */
+export interface RequestLimits {
+  readonly bytes: number
+  readonly images: number
+}
+
 /** One provider's models; interruption aborts the call. */
 export interface LanguageModel {
   readonly generate: (request: ModelRequest) => Effect.Effect<ModelReply, ModelError>
+  /** Models that the provider's endpoint lists and that can do our work (tools and images), as far as it says so. */
+  readonly list: Effect.Effect<ReadonlyArray<Model>, ModelError>
+  readonly limits: RequestLimits
 }
 
 /** The configured providers. */

@@ -4,21 +4,14 @@ import { HttpClient, HttpClientRequest } from "effect/http"
 import { Settings } from "../../config/Settings.ts"
 import type { Model } from "../../domain/Model.ts"
 import { ModelsUnavailable, NoModelConfigured } from "../../domain/TaskErrors.ts"
+import { LanguageModels } from "./LanguageModel.ts"
+import { offeredModels } from "./OfferedModels.ts"
+import { providers } from "./Providers.ts"
 
 const patience = Duration.seconds(10)
 
 /** What the original claims of every model of a proxy, whatever the proxy says (golden/models.json). */
 const proxyContextWindow = 128_000
-
-/**
- * Models on offer when BYTEBOT_MODELS is not set, for each provider that this version can run. Names: the type
- * definitions of the vendor's SDK (those not marked deprecated).
- */
-const anthropicModels: ReadonlyArray<Model> = [
-  { provider: "anthropic", name: "claude-opus-5-5", title: "Claude Opus 5.5", contextWindow: 200_000 },
-  { provider: "anthropic", name: "claude-sonnet-5-5", title: "Claude Sonnet 5.5", contextWindow: 200_000 },
-  { provider: "anthropic", name: "claude-haiku-5-5", title: "Claude Haiku 5.5", contextWindow: 200_000 }
-]
 
 /** Which models a task may ask for. */
 export class ModelCatalog extends Context.Service<
@@ -36,14 +29,26 @@ export class ModelCatalog extends Context.Service<
       const settings = yield* Settings
       const client = yield* HttpClient.HttpClient
 
-      const configured = Option.getOrElse(settings.models, () => anthropicModels).filter(
-        (model) => model.provider === "anthropic" && Option.isSome(settings.anthropicApiKey)
-      )
+      const languages = yield* LanguageModels
+      const withKey = Option.match(settings.llmProxyApiKey, {
+        onNone: () => (request: HttpClientRequest.HttpClientRequest) => request,
+        onSome: (key) => HttpClientRequest.bearerToken(key)
+      })
 
-      const ofProxy = Effect.fn("ModelCatalog.ofProxy")(
+      const usable = providers.filter(({ make }) => Option.isSome(make(settings)))
+      const isUsable = ({ provider }: Model) => usable.some(({ name }) => name === provider)
+      const configured = Option.isSome(settings.models)
+        ? Effect.succeed(settings.models.value.filter(isUsable))
+        : yield* offeredModels(usable)
+
+      /** LiteLLM's own list, which says under which name a model is asked for. */
+      const ofLiteLLM = Effect.fn("ModelCatalog.ofLiteLLM")(
         function* (url: string) {
           const response = yield* client.execute(
-            HttpClientRequest.get(`${url}/model/info`).pipe(HttpClientRequest.acceptJson)
+            HttpClientRequest.get(`${url.replace(/\/v\d+$/, "")}/model/info`).pipe(
+              HttpClientRequest.acceptJson,
+              withKey
+            )
           )
           if (response.status < 200 || response.status > 299) {
             return yield* new ModelsUnavailable({
@@ -75,7 +80,18 @@ export class ModelCatalog extends Context.Service<
         })
       )
 
-      const list = Option.match(settings.llmProxyUrl, { onNone: () => Effect.succeed(configured), onSome: ofProxy })
+      /** Other endpoints have OpenAI's list; if that fails too, LiteLLM's failure is told, as in the original. */
+      const ofProxy = (url: string) =>
+        ofLiteLLM(url).pipe(
+          Effect.catch((error) =>
+            Effect.flatMap(languages.of("proxy"), ({ list }) => list).pipe(
+              Effect.timeout(patience),
+              Effect.mapError(() => error)
+            )
+          )
+        )
+
+      const list = Option.match(settings.llmProxyUrl, { onNone: () => configured, onSome: ofProxy })
 
       return ModelCatalog.of({
         list,

@@ -1,0 +1,65 @@
+import { spawn } from "node:child_process"
+import { readFileSync } from "node:fs"
+import { mkdtemp, rm } from "node:fs/promises"
+import { createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Effect, Schedule } from "effect"
+
+const freePort = Effect.callback<number>((resume) => {
+  const server = createServer().listen(0, "127.0.0.1", () => {
+    const address = server.address()
+    server.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
+  })
+})
+
+const folder = Effect.acquireRelease(
+  Effect.promise(() => mkdtemp(join(tmpdir(), "bytebot-bench-"))),
+  (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
+)
+
+/** Resident memory of a process, in bytes (Linux). */
+const residentBytes = (pid: number): number => {
+  const [, kilobytes = "0"] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? []
+  return Number(kilobytes) * 1024
+}
+
+/** The service as a process of its own, with a private database, until the scope closes. */
+export const serviceProcess = Effect.fn("serviceProcess")(function* (variables: Readonly<Record<string, string>>) {
+  const port = yield* freePort
+  const dataDir = yield* folder
+  const child = yield* Effect.acquireRelease(
+    Effect.sync(() =>
+      spawn(process.execPath, [...(variables.NODE_FLAGS?.split(" ") ?? []), "src/main.ts"], {
+        stdio: ["ignore", "ignore", "inherit"],
+        env: {
+          ...process.env,
+          HOST: "127.0.0.1",
+          PORT: String(port),
+          LOG_LEVEL: "warn",
+          BYTEBOT_DATA_DIR: dataDir,
+          ...variables
+        }
+      })
+    ),
+    (process) =>
+      Effect.callback<void>((resume) => {
+        process.once("exit", () => resume(Effect.void))
+        process.kill("SIGTERM")
+      })
+  )
+  const url = `http://127.0.0.1:${port}`
+  yield* Effect.promise(() =>
+    fetch(`${url}/tasks?limit=1`).then(
+      ({ status }) => status,
+      () => 0
+    )
+  ).pipe(
+    Effect.filterOrFail(
+      (status) => status === 200,
+      () => new Error("the service does not answer")
+    ),
+    Effect.retry(Schedule.upTo(Schedule.spaced("50 millis"), { duration: "60 seconds" }))
+  )
+  return { url, dataDir, resident: () => residentBytes(child.pid ?? 0) }
+})

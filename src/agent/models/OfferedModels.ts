@@ -1,0 +1,55 @@
+import { Clock, Duration, Effect, FiberHandle } from "effect"
+import type { Model } from "../../domain/Model.ts"
+import { LanguageModels } from "./LanguageModel.ts"
+import type { providers } from "./Providers.ts"
+
+/** How long a provider's own list counts as new, and how long it is left alone when it gave none. */
+const [freshFor, quietFor] = [Duration.toMillis("1 hour"), Duration.toMillis("5 minutes")]
+
+const patience = Duration.seconds(30)
+
+/**
+ * The built-in models of the given providers, brought up to date by what the providers' endpoints list. Nobody waits for that: whoever
+ * asks gets what is known, and an old list is renewed in the background until the scope closes. A provider that gives no list keeps
+ * the one it has.
+ */
+export const offeredModels = Effect.fnUntraced(function* (of: typeof providers) {
+  const languages = yield* LanguageModels
+  const renewal = yield* FiberHandle.make()
+  const known = new Map(of.map(({ models, name }) => [name, models]))
+  let staleAt = 0
+
+  const renew = Effect.fn("OfferedModels.renew")(function* (provider: (typeof providers)[number]) {
+    const language = yield* languages.of(provider.name)
+    const listed = yield* Effect.timeout(language.list, patience)
+    if (listed.length > 0) known.set(provider.name, inOrder(provider.models, listed))
+  })
+
+  const renewAll = Effect.gen(function* () {
+    const results = yield* Effect.forEach(
+      of,
+      (provider) =>
+        Effect.result(renew(provider)).pipe(
+          Effect.tap((result) =>
+            result._tag === "Failure"
+              ? Effect.logDebug("A provider did not list its models", result.failure.message)
+              : Effect.void
+          )
+        ),
+      { concurrency: "unbounded" }
+    )
+    const isComplete = results.every(({ _tag }) => _tag === "Success")
+    staleAt = (yield* Clock.currentTimeMillis) + (isComplete ? freshFor : quietFor)
+  })
+
+  return Effect.gen(function* () {
+    if ((yield* Clock.currentTimeMillis) >= staleAt) yield* FiberHandle.run(renewal, renewAll, { onlyIfMissing: true })
+    return [...known.values()].flat()
+  })
+})
+
+/** The built-in models that are still listed (by their name or as an alias of a dated one), then the others. */
+const inOrder = (builtIn: ReadonlyArray<Model>, listed: ReadonlyArray<Model>): ReadonlyArray<Model> => {
+  const kept = builtIn.filter(({ name }) => listed.some((one) => one.name === name || one.name.startsWith(`${name}-`)))
+  return [...kept, ...listed.filter(({ name }) => kept.every((one) => one.name !== name))]
+}

@@ -1,0 +1,90 @@
+import { Duration, Effect, Redacted, Ref, Schema } from "effect"
+import { type LanguageModel, ModelError, type ModelRequest } from "./LanguageModel.ts"
+import { type OpenAIProblem, toModelError, toProblem } from "./OpenAIErrors.ts"
+import { defaultModel, fromListed } from "./OpenAIModels.ts"
+import { toReply, unexpectedShape } from "./OpenAIReply.ts"
+import { type Asked, type Body, toBody } from "./OpenAIRequest.ts"
+
+/** Reasoning and answer take minutes; beyond this the connection is dead. */
+const patience = Duration.minutes(10)
+
+/**
+ * The guide "Images and vision", in its older and narrower version: a request of 50 MB with 500 images. A part of the bytes is left for
+ * what is not ours.
+ */
+const limits = { bytes: 49 * 1024 * 1024, images: 500 }
+
+/** OpenAI's Responses API through the official SDK, which is loaded when first used. Nothing is stored at OpenAI. */
+export const make = (options: { readonly apiKey: Redacted.Redacted; readonly baseUrl: string | undefined }) =>
+  Effect.gen(function* () {
+    const loaded = yield* Effect.cached(
+      Effect.map(
+        Effect.promise(() => import("openai")),
+        ({ default: OpenAI }) => ({
+          client: new OpenAI({
+            apiKey: Redacted.value(options.apiKey),
+            baseURL: options.baseUrl ?? null,
+            maxRetries: 0,
+            timeout: Duration.toMillis(patience)
+          }),
+          failed: (cause: unknown): ModelError | OpenAIProblem =>
+            cause instanceof OpenAI.APIError
+              ? toProblem(cause)
+              : new ModelError({ reason: "Unavailable", message: "OpenAI's answer could not be read" })
+        })
+      )
+    )
+
+    /** Summaries of the reasoning are asked for until OpenAI says that this account may not have them. */
+    const mayHaveSummaries = yield* Ref.make(true)
+
+    const post = Effect.fnUntraced(function* (body: Body) {
+      const { client, failed } = yield* loaded
+      return yield* Effect.tryPromise({
+        try: (signal) => client.post<unknown>("/responses", { body, signal }),
+        catch: failed
+      })
+    })
+
+    const ask = (request: ModelRequest, asked: Asked): ReturnType<typeof post> =>
+      post(toBody(request, asked)).pipe(
+        Effect.catchTag("OpenAIProblem", (problem) => {
+          if (problem.param === "reasoning.summary" && asked.summary) {
+            return Effect.andThen(Ref.set(mayHaveSummaries, false), ask(request, { ...asked, summary: false }))
+          }
+          // Reasoning can be read only with the keys of the account that it came from, and these change.
+          return problem.code === "invalid_encrypted_content" && asked.earlier
+            ? ask(request, { ...asked, earlier: false })
+            : Effect.fail(problem)
+        })
+      )
+
+    const generate = Effect.fn("OpenAI.generate")(function* (request: ModelRequest) {
+      yield* Effect.annotateCurrentSpan({
+        "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": request.model ?? defaultModel
+      })
+      const summary = yield* Ref.get(mayHaveSummaries)
+      const answer = yield* Effect.catchTag(ask(request, { earlier: true, summary }), "OpenAIProblem", (problem) =>
+        Effect.fail(toModelError(problem))
+      )
+      return yield* toReply(answer)
+    })
+
+    const list = Effect.gen(function* () {
+      const { client, failed } = yield* loaded
+      const answer = yield* Effect.tryPromise({
+        try: (signal) => client.get<unknown>("/models", { signal }),
+        catch: failed
+      }).pipe(Effect.catchTag("OpenAIProblem", (problem) => Effect.fail(toModelError(problem))))
+      const { data } = yield* Effect.mapError(decodeModels(answer), unexpectedShape)
+      return fromListed(data.map(({ id }) => id))
+    }).pipe(Effect.withSpan("OpenAI.list"))
+
+    return { generate, list, limits } satisfies LanguageModel
+  })
+
+/** Of GET /v1/models. */
+const decodeModels = Schema.decodeUnknownEffect(
+  Schema.Struct({ data: Schema.Array(Schema.Struct({ id: Schema.String })) })
+)

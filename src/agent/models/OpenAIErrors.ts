@@ -1,0 +1,85 @@
+import type OpenAI from "openai"
+import { Option, Schema } from "effect"
+import { ModelError } from "./LanguageModel.ts"
+
+/** An error that OpenAI answered with, or a connection that failed (no status). */
+export class OpenAIProblem extends Schema.TaggedError<OpenAIProblem>()("OpenAIProblem", {
+  status: Schema.optionalKey(Schema.Finite),
+  message: Schema.String,
+  type: Schema.optionalKey(Schema.String),
+  code: Schema.optionalKey(Schema.String),
+  /** The parameter that the error is about. */
+  param: Schema.optionalKey(Schema.String),
+  /** In ms. */
+  retryAfter: Schema.optionalKey(Schema.Finite)
+}) {}
+
+const Text = Schema.optionalKey(Schema.NullOr(Schema.String))
+const decodeBody = Schema.decodeUnknownOption(Schema.Struct({ message: Text, type: Text, code: Text, param: Text }))
+
+/** What the SDK throws, in our words. */
+export const toProblem = (error: InstanceType<typeof OpenAI.APIError>): OpenAIProblem => {
+  const body = Option.getOrElse(decodeBody(error.error), () => ({}))
+  const given = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null))
+  const retryAfter = retryAfterOf(error.headers)
+  return new OpenAIProblem({
+    message: error.message,
+    ...given,
+    ...(error.status === undefined ? {} : { status: error.status }),
+    ...(retryAfter === undefined ? {} : { retryAfter })
+  })
+}
+
+/** `retry-after-ms`, or `retry-after` in seconds or as a date. */
+const retryAfterOf = (headers: Headers | undefined): number | undefined => {
+  const inMs = Number.parseFloat(headers?.get("retry-after-ms") ?? "")
+  const text = headers?.get("retry-after") ?? ""
+  const seconds = Number.parseFloat(text)
+  const candidates = [inMs, /^[\d.]+$/.test(text) ? seconds * 1000 : Date.parse(text) - Date.now()]
+  return candidates.find((value) => Number.isFinite(value) && value >= 0)
+}
+
+/** Error codes: developers.openai.com/api/docs/guides/error-codes; those of failed answers: the SDK's `ResponseError`. */
+const quotaCodes =
+  /^(insufficient_quota|billing_hard_limit_reached|billing_not_active|credit_balance_exhausted|(organization|project)_(spend|usage)_limit_exceeded)$/
+const refusalCodes = /policy|^(content_filter|invalid_prompt)$/
+const overloadCodes = /^(server_is_overloaded|slow_down)$/
+
+/** Keys, which OpenAI repeats in part, are nothing for a task's error. */
+export const withoutKeys = (message: string): string =>
+  message.replaceAll(/\b(?:sk|sess)-[\w*.-]+|(?<=key provided: )\S+/gi, "…")
+
+export const toModelError = (problem: OpenAIProblem): ModelError =>
+  new ModelError({
+    reason: reasonOf(problem),
+    message: `OpenAI: ${withoutKeys(problem.message)}`,
+    ...(problem.retryAfter === undefined ? {} : { retryAfter: problem.retryAfter })
+  })
+
+const reasonOf = ({ code = "", message, status, type = "" }: OpenAIProblem): ModelError["reason"] => {
+  if (status === undefined) return "Unavailable"
+  if (quotaCodes.test(code) || quotaCodes.test(type) || status === 402) return "QuotaExhausted"
+  // More than the account may use in a minute: waiting does not help, a shorter conversation does.
+  if (status === 429) return /^Request too large/i.test(message) ? "ContextTooLong" : "RateLimited"
+  if (refusalCodes.test(code)) return "Refused"
+  if (status === 401 || status === 403) return "Unauthorized"
+  if (code === "context_length_exceeded" || /exceeds the context window|maximum context length/i.test(message)) {
+    return "ContextTooLong"
+  }
+  if (status === 503 || overloadCodes.test(code)) return "Overloaded"
+  return status === 408 || status === 409 || status >= 500 ? "Unavailable" : "InvalidRequest"
+}
+
+/** Of an answer that began and then failed. */
+export const reasonOfFailure = (code: string): ModelError["reason"] => {
+  if (code === "rate_limit_exceeded") return "RateLimited"
+  if (code === "server_error" || code === "vector_store_timeout") return "Unavailable"
+  return refusalCodes.test(code) ? "Refused" : "InvalidRequest"
+}
+
+/** `words`: the model's own, which may be long. */
+export const refused = (words: string): ModelError =>
+  new ModelError({
+    reason: "Refused",
+    message: `OpenAI: the model refused to go on with this task: ${words.length > 300 ? `${words.slice(0, 300)}…` : words}`
+  })

@@ -1,0 +1,42 @@
+import { ModelError } from "./LanguageModel.ts"
+import type { OpenAIProblem } from "./OpenAIErrors.ts"
+import { withoutKeys } from "./OpenAIErrors.ts"
+
+/**
+ * What endpoints say when it is too much: OpenAI, LiteLLM (ContextWindowExceededError), vLLM ("maximum context length"), llama.cpp
+ * and Ollama ("exceed_context_size_error", "context length"), Anthropic behind a proxy ("prompt is too long").
+ */
+const tooLong =
+  /context_length_exceeded|exceed_context_size|ContextWindowExceeded|context window|(maximum|exceeds?[\w ]*) context (length|size)|prompt is too long|input token count/i
+
+/** LiteLLM's budgets, OpenAI's and OpenRouter's credits. */
+const noMoney = /insufficient_quota|billing_hard_limit|insufficient credits|exceeded ?budget|budget has been exceeded/i
+
+const refusal = /content_?policy|content_?filter|ContentPolicyViolation|moderation/i
+
+/** An endpoint's error, whether it came with a status of its own or inside a 200. */
+export const toModelError = (problem: OpenAIProblem): ModelError =>
+  new ModelError({
+    reason: reasonOf(problem),
+    message: `LLM proxy: ${withoutKeys(problem.message)}`,
+    ...(problem.retryAfter === undefined ? {} : { retryAfter: problem.retryAfter })
+  })
+
+const reasonOf = ({ code = "", message, status, type = "" }: OpenAIProblem): ModelError["reason"] => {
+  const words = `${type} ${code} ${message}`
+  if (status === undefined) return "Unavailable"
+  if (status === 402 || noMoney.test(words)) return "QuotaExhausted"
+  if (status < 500 && tooLong.test(words)) return "ContextTooLong"
+  if (status === 429) return "RateLimited"
+  if (status === 401) return "Unauthorized"
+  if (status < 500 && refusal.test(words)) return "Refused"
+  if (status === 403) return "Unauthorized"
+  if (status === 503 || status === 529) return "Overloaded"
+  return status === 408 || status === 409 || status >= 500 ? "Unavailable" : "InvalidRequest"
+}
+
+export const refused = (words: string): ModelError =>
+  new ModelError({ reason: "Refused", message: `LLM proxy: the model refused to go on with this task: ${words}` })
+
+export const unexpectedShape = () =>
+  new ModelError({ reason: "Unavailable", message: "The LLM proxy's answer has an unexpected shape" })

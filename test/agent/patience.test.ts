@@ -1,0 +1,68 @@
+import { assert, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import type { Scripted } from "../emulators/modelReplies.ts"
+import { createTask, reset, showTask, Stage, untilStatus } from "../support/Stage.ts"
+import { until } from "../support/Waiting.ts"
+
+/** Providers that are busy, away, or say no (the fault table is in faults.test.ts). */
+
+const failing = (status: number, message: string, headers: Readonly<Record<string, string>> = {}): Scripted => ({
+  status,
+  error: { type: "api_error", message },
+  headers
+})
+
+layer(Stage.layer(), { timeout: "60 seconds", excludeTestServices: true })("patience", (test) => {
+  test.effect("Retry-After is honoured, the task shows what it waits for, and that is gone when it goes on", () =>
+    Effect.gen(function* () {
+      yield* reset
+      const { model } = yield* Stage
+      model.enqueue(failing(429, "slow down", { "retry-after": "5" }))
+      const id = yield* createTask("busy")
+      const waiting = yield* until(
+        "the reason is shown",
+        Effect.map(showTask(id), (task) => (task.error === null ? undefined : task))
+      )
+      assert.deepStrictEqual(
+        [waiting.status, waiting.error],
+        ["RUNNING", "Waiting for the model: Anthropic: slow down"]
+      )
+      const done = yield* untilStatus(id, "COMPLETED")
+      assert.strictEqual(done.error, null)
+      const [first, second] = model.requests
+      assert.isAtLeast((second?.t ?? 0) - (first?.t ?? 0), 5000)
+    })
+  )
+})
+
+layer(
+  Stage.layer({
+    BYTEBOT_MODEL_FALLBACKS: "openai/gpt-6-sol, anthropic/claude-haiku-5-5",
+    BYTEBOT_MODEL_FALLBACK_AFTER: "0"
+  }),
+  { timeout: "60 seconds", excludeTestServices: true }
+)("fallbacks", (test) => {
+  test.effect("the next usable model goes on while the first stays unavailable, and its reasoning stays its own", () =>
+    Effect.gen(function* () {
+      yield* reset
+      const { model } = yield* Stage
+      const thought = { type: "thinking", thinking: "hm" } as const
+      const look = { type: "tool_use", name: "computer_screenshot", input: {} } as const
+      model.enqueue(
+        { content: [thought, look] },
+        failing(529, "overloaded"),
+        { content: [thought, look] },
+        { content: [{ type: "tool_use", name: "set_task_status", input: { status: "completed", description: "ok" } }] }
+      )
+      const id = yield* createTask("go on", { model: { provider: "anthropic", name: "claude-opus-5-5" } })
+      yield* untilStatus(id, "COMPLETED")
+      assert.deepStrictEqual(
+        model.requests.map(({ body }) => body.model),
+        ["claude-opus-5-5", "claude-opus-5-5", "claude-haiku-5-5", "claude-haiku-5-5"]
+      )
+      const thoughts = model.requests.map(({ body }) => JSON.stringify(body.messages).split(`"thinking"`).length > 1)
+      assert.deepStrictEqual(thoughts, [false, true, false, true])
+      assert.deepStrictEqual(model.rejected, [])
+    })
+  )
+})
