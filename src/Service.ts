@@ -4,9 +4,11 @@ import { Settings } from "./config/Settings.ts"
 import { startupNotice } from "./config/StartupNotice.ts"
 import { Database } from "./database/Database.ts"
 import { TaskEvents } from "./events/TaskEvents.ts"
+import { Health } from "./health/Health.ts"
+import { Startup } from "./health/Startup.ts"
 import * as Logging from "./observability/Logging.ts"
 import * as Services from "./Services.ts"
-import { RouterSettings, Routes } from "./transports/http/Routes.ts"
+import { RouterSettings, Routes, StartingRoutes } from "./transports/http/Routes.ts"
 import * as Server from "./transports/Server.ts"
 import * as SocketIo from "./transports/SocketIo.ts"
 
@@ -27,13 +29,30 @@ const notice = Layer.effectDiscard(
   })
 )
 
+const served = { disableLogger: true, disableListenLog: true }
+
+/**
+ * What is there from the first moment on, so that an orchestrator can see what the service waits for. Its router is its own: built
+ * apart, it is not what the running service adds its routes to.
+ */
+const starting = Layer.effectDiscard(
+  Layer.build(
+    Layer.fresh(
+      HttpRouter.serve(StartingRoutes, served).pipe(Layer.provide(RouterSettings), Layer.provide(Health.starting))
+    )
+  )
+)
+
+const running = Layer.mergeAll(SocketIo.layer, notice).pipe(
+  Layer.provideMerge(HttpRouter.serve(Routes, served).pipe(Layer.provide(RouterSettings))),
+  Layer.provide(Layer.mergeAll(TaskEvents.layer, Health.layer)),
+  Layer.provideMerge(Services.layer)
+)
+
 /** The whole service; needs Settings. Sockets close before the server does, and the server before what it stands on. */
-export const layer = Layer.mergeAll(SocketIo.layer, notice).pipe(
-  Layer.provideMerge(
-    HttpRouter.serve(Routes, { disableLogger: true, disableListenLog: true }).pipe(Layer.provide(RouterSettings))
-  ),
+export const layer = running.pipe(
+  Layer.provideMerge(starting),
   Layer.provideMerge(Server.layer),
-  Layer.provide(TaskEvents.layer),
-  Layer.provideMerge(Services.layer),
+  Layer.provide(Startup.layer),
   Layer.provide(Logging.layer)
 )

@@ -34,7 +34,7 @@ export class Analytics extends Context.Service<
         if (rows[0] === undefined) return
         const { files, messages, task } = yield* decodeRow(rows[0])
         const request = HttpClientRequest.post(analyticsEndpoint.value).pipe(
-          HttpClientRequest.bodyJsonUnsafe({ ...task, files, messages })
+          HttpClientRequest.bodyJsonUnsafe({ ...task, files, messages: messages.map(withoutSecrets) })
         )
         yield* client.execute(request).pipe(Effect.timeout(patience))
       })
@@ -49,6 +49,16 @@ export class Analytics extends Context.Service<
       })
     })
   )
+}
+
+const isSensitive = Schema.is(Schema.Struct({ isSensitive: Schema.Literal(true), text: Schema.String }))
+
+/** The value with the text of every tool input that is marked as sensitive made unreadable. */
+const withoutSecrets = (value: Schema.Json): Schema.Json => {
+  if (Array.isArray(value)) return value.map(withoutSecrets)
+  if (typeof value !== "object" || value === null) return value
+  const entries = Object.entries(value).map(([key, item]) => [key, withoutSecrets(item)] as const)
+  return isSensitive(value) ? { ...Object.fromEntries(entries), text: "(sensitive)" } : Object.fromEntries(entries)
 }
 
 const decodeRow = Schema.decodeUnknownEffect(

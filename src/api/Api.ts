@@ -1,4 +1,5 @@
 import { HttpApi, OpenApi } from "effect/http-api"
+import { HealthApi } from "./HealthApi.ts"
 import { MessagesApi } from "./MessagesApi.ts"
 import { ModelsApi } from "./ModelsApi.ts"
 import { RootApi } from "./RootApi.ts"
@@ -7,7 +8,11 @@ import { TasksApi } from "./TasksApi.ts"
 /** The REST API; clients can be derived from it (`HttpApiClient.make`). */
 export class Api extends HttpApi.make("bytebot-agent")
   .add(RootApi)
+  .add(HealthApi)
   .add(ModelsApi)
   .add(TasksApi)
   .add(MessagesApi)
   .annotateMerge(OpenApi.annotations({ title: "Bytebot agent" })) {}
+
+/** What the service answers while it starts. */
+export class StartingApi extends HttpApi.make("bytebot-agent-starting").add(HealthApi) {}

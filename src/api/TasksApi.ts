@@ -1,5 +1,6 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
+import { TaskUsage } from "../domain/ModelCall.ts"
 import { Task, TaskStatus, TaskWithFiles } from "../domain/Task.ts"
 import {
   DatabaseUnavailableBody,
@@ -44,6 +45,11 @@ export class TasksApi extends HttpApiGroup.make("tasks")
     HttpApiEndpoint.get("get", "/tasks/:id", {
       params,
       success: TaskWithFiles,
+      error: [TaskNotFoundBody, DatabaseUnavailableBody]
+    }),
+    HttpApiEndpoint.get("usage", "/tasks/:id/usage", {
+      params,
+      success: TaskUsage,
       error: [TaskNotFoundBody, DatabaseUnavailableBody]
     }),
     HttpApiEndpoint.delete("remove", "/tasks/:id", {

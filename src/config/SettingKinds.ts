@@ -166,3 +166,23 @@ export const models = {
   expected: `a JSON array of {"provider": "anthropic|openai|google|proxy", "name": …, "title"?: …, "contextWindow"?: …}`,
   secret: false
 }
+
+const parseModelReference = (text: string) => {
+  const [, provider, name] = /^(\w+)\/(.+)$/.exec(text) ?? []
+  return Schema.is(ModelProvider)(provider) && name !== undefined ? Option.some({ provider, name }) : Option.none()
+}
+
+/** A comma list of models as provider/name; a name may have slashes itself. */
+export const modelReferences = kind(
+  Schema.Array(Schema.Struct({ provider: ModelProvider, name: Schema.String })),
+  "models as provider/name (providers: anthropic, openai, google, proxy), separated by commas",
+  (value) =>
+    Option.filter(parseList(value, Option.some), isFilled).pipe(
+      Option.flatMap((parts) => Option.all(parts.map(parseModelReference)))
+    )
+)
+
+/** An amount of money above 0. */
+export const amount = kind(Schema.Finite, "a number above 0", (value) =>
+  Option.filter(Option.some(Number(value)), (number) => Number.isFinite(number) && number > 0)
+)

@@ -58,8 +58,14 @@ export const settingsTable = {
   }),
   databaseConnectTimeout: required("DATABASE_CONNECT_TIMEOUT", Kind.milliseconds(1), {
     group: "Database",
-    default: "10000",
+    default: "5000",
     meaning: "Milliseconds that one attempt to connect to PostgreSQL may take."
+  }),
+  databaseStatementTimeout: required("DATABASE_STATEMENT_TIMEOUT", Kind.milliseconds(100), {
+    group: "Database",
+    default: "7000",
+    meaning:
+      "Milliseconds without a sign of life from PostgreSQL after which a statement fails and its connection is given up. Migrations may take longer."
   }),
   databaseConnectRetry: required("DATABASE_CONNECT_RETRY", Kind.milliseconds(0), {
     group: "Database",
@@ -69,9 +75,8 @@ export const settingsTable = {
   migrateOnStart: required("MIGRATE_ON_START", Kind.boolean, {
     group: "Database",
     default: "true",
-    meaning: "Whether the service brings the database's schema up to date when it starts.",
-    effectiveFrom: "separate migrations",
-    meanwhile: "has no effect yet: the schema is always brought up to date at start"
+    meaning:
+      "Whether the service brings the database's schema up to date when it starts; false: it waits for npm run migrate."
   }),
 
   anthropicApiKey: optional("ANTHROPIC_API_KEY", Kind.secretText, {
@@ -84,35 +89,29 @@ export const settingsTable = {
   }),
   openaiApiKey: optional("OPENAI_API_KEY", Kind.secretText, {
     group: "Models",
-    meaning: "Key for OpenAI's models; without it they are not offered.",
-    effectiveFrom: "the OpenAI provider"
+    meaning: "Key for OpenAI's models; without it they are not offered."
   }),
   openaiBaseUrl: optional("OPENAI_BASE_URL", Kind.baseUrl, {
     group: "Models",
-    meaning: "Another endpoint for OpenAI's API.",
-    effectiveFrom: "the OpenAI provider"
+    meaning: "Another endpoint for OpenAI's API, with its version, e.g. https://api.openai.com/v1."
   }),
   geminiApiKey: optional("GEMINI_API_KEY", Kind.secretText, {
     group: "Models",
     aliases: ["GOOGLE_API_KEY"],
-    meaning: "Key for Google's Gemini models; without it they are not offered.",
-    effectiveFrom: "the Gemini provider"
+    meaning: "Key for Google's Gemini models; without it they are not offered."
   }),
   geminiBaseUrl: optional("GOOGLE_GEMINI_BASE_URL", Kind.baseUrl, {
     group: "Models",
-    meaning: "Another endpoint for Google's Gemini API.",
-    effectiveFrom: "the Gemini provider"
+    meaning: "Another endpoint for Google's Gemini API."
   }),
   llmProxyUrl: optional("BYTEBOT_LLM_PROXY_URL", Kind.baseUrl, {
     group: "Models",
-    meaning: "OpenAI-compatible proxy (LiteLLM, Ollama, …); when set, only its models are offered.",
-    effectiveFrom: "the proxy provider",
-    meanwhile: "has only a part of its effect yet: the proxy's models are listed, but tasks cannot run on them"
+    meaning:
+      "OpenAI-compatible proxy (LiteLLM, Ollama, LM Studio, vLLM, OpenRouter), with or without /v1; when set, only its models are offered."
   }),
   llmProxyApiKey: optional("BYTEBOT_LLM_PROXY_API_KEY", Kind.secretText, {
     group: "Models",
-    meaning: "Key for the proxy, if it wants one.",
-    effectiveFrom: "the proxy provider"
+    meaning: "Key for the proxy, if it wants one."
   }),
   models: optional("BYTEBOT_MODELS", Kind.models, {
     group: "Models",
@@ -123,10 +122,14 @@ export const settingsTable = {
     group: "Models",
     meaning: "Model of tasks that name none, as provider/name or name; unset: the first one offered."
   }),
-  modelFallbacks: optional("BYTEBOT_MODEL_FALLBACKS", Kind.list, {
+  modelFallbacks: optional("BYTEBOT_MODEL_FALLBACKS", Kind.modelReferences, {
     group: "Models",
-    meaning: "Models to go on with while a provider stays unavailable, as provider/name, separated by commas.",
-    effectiveFrom: "model fallbacks"
+    meaning: "Models to go on with while a provider stays unavailable, as provider/name, separated by commas."
+  }),
+  modelFallbackAfter: required("BYTEBOT_MODEL_FALLBACK_AFTER", Kind.milliseconds(0), {
+    group: "Models",
+    default: "60000",
+    meaning: "Milliseconds after which a model that does not answer is given up for the next of the fallbacks."
   }),
   modelRetryFor: required("BYTEBOT_MODEL_RETRY_FOR", Kind.milliseconds(0), {
     group: "Models",
@@ -150,10 +153,19 @@ export const settingsTable = {
     default: "500",
     meaning: "Most model calls for one task before it asks for help."
   }),
-  keepScreenshots: optional("BYTEBOT_KEEP_SCREENSHOTS", Kind.integer(1, 100), {
+  keepScreenshots: required("BYTEBOT_KEEP_SCREENSHOTS", Kind.integer(1, 1000), {
     group: "Desktop and agent",
-    meaning: "Newest screenshots that a model is shown; older ones are left out of its calls.",
-    effectiveFrom: "thinning out of screenshots"
+    default: "5",
+    meaning: "Newest screenshots that a model is always shown; older ones are left out, three times as many at once."
+  }),
+  taskTokenBudget: optional("BYTEBOT_TASK_TOKEN_BUDGET", Kind.integer(1, Number.MAX_SAFE_INTEGER), {
+    group: "Desktop and agent",
+    meaning: "Most tokens, sent and received, for one task before it asks for help; unset: no limit."
+  }),
+  taskCostBudget: optional("BYTEBOT_TASK_COST_BUDGET", Kind.amount, {
+    group: "Desktop and agent",
+    meaning:
+      "Most US dollars for one task before it asks for help, where the model's prices are known; unset: no limit."
   }),
   analyticsEndpoint: optional("BYTEBOT_ANALYTICS_ENDPOINT", Kind.endpointUrl, {
     group: "Desktop and agent",
@@ -168,8 +180,7 @@ export const settingsTable = {
   }),
   redisUrl: optional("REDIS_URL", Kind.secretUrl("redis:", "rediss:"), {
     group: "Replicas and events",
-    meaning: "Redis that carries the events between replicas instead of PostgreSQL.",
-    effectiveFrom: "events over Redis"
+    meaning: "Redis that carries the events to the replicas, redis://user:password@host:6379; unset: PostgreSQL does."
   }),
 
   authEnabled: required("AUTH_ENABLED", Kind.boolean, {

@@ -18,20 +18,15 @@ const providers = [
   { title: "the proxy", field: "llmProxyUrl" }
 ] as const
 
-/** Providers that tasks can use, were they configured. */
-const workingProviders = providers.filter(({ field }) => settingsTable[field].effectiveFrom === undefined)
-
 /** The few lines that are printed once the service listens: what it uses, what is missing and how to add it, what to try. */
 export const startupNotice = (settings: SettingsValues, info: StartupInfo): ReadonlyArray<string> => {
-  const models = workingProviders
-    .filter(({ field }) => Option.isSome<unknown>(settings[field]))
-    .map(({ title }) => title)
+  const models = providers.filter(({ field }) => Option.isSome<unknown>(settings[field])).map(({ title }) => title)
   // Only the first desktop is used yet.
   const desktops = settings.desktopUrls.slice(0, 1).map(withoutCredentials)
   const missing = [
     ...(models.length > 0
       ? []
-      : [`a model: set ${workingProviders.map(({ field }) => settingsTable[field].name).join(" or ")}`]),
+      : [`a model: set ${providers.map(({ field }) => settingsTable[field].name).join(" or ")}`]),
     ...(desktops.length > 0 ? [] : [`a desktop: set ${settingsTable.desktopUrls.name}=http://localhost:9990`])
   ]
   return [

@@ -1,19 +1,24 @@
-import { relative } from "node:path"
 import type { PgClient } from "@effect/sql-pg"
-import { Context, Effect, Layer, Option, type Scope } from "effect"
+import { Context, Effect, Layer } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
-import { Settings, type SettingsValues } from "../config/Settings.ts"
-import { awaitDatabase, poolLayer } from "./DatabaseConnection.ts"
+import { Settings } from "../config/Settings.ts"
+import { Startup } from "../health/Startup.ts"
+import { awaitDatabase, poolLayer, unhurriedLayer } from "./DatabaseConnection.ts"
 import { type DatabaseConnectError, DatabaseNotUsable } from "./DatabaseErrors.ts"
-import * as EmbeddedPostgres from "./EmbeddedPostgres.ts"
+import type { DatabasePool } from "./DatabasePool.ts"
+import { findServer } from "./DatabaseServer.ts"
 import type { EmbeddedPostgresError } from "./EmbeddedPostgresErrors.ts"
 import type { MigrationError } from "./MigrationErrors.ts"
+import { behind, migrationStatus } from "./MigrationStatus.ts"
 import { migrate } from "./Migrator.ts"
-import { type PostgresUrl, parsePostgresUrl } from "./PostgresUrl.ts"
+import type { PostgresUrl } from "./PostgresUrl.ts"
 import { wordsOf } from "./SqlFailure.ts"
 
 /** Why the service has no database; each message says what to do about it. */
 export type DatabaseStartupError = EmbeddedPostgresError | DatabaseConnectError | MigrationError
+
+/** How often a service that does not migrate by itself looks whether somebody else has. */
+const lookEvery = "1 second"
 
 /** The database behind the service, up to date and ready for queries by `PgClient` (or `SqlClient`). */
 export class Database extends Context.Service<
@@ -29,22 +34,27 @@ export class Database extends Context.Service<
 >()("bytebot/Database") {
   /**
    * Connects to DATABASE_URL, or starts a private server under BYTEBOT_DATA_DIR that stops with the layer; creates the database when it
-   * is missing, waits until it answers, and brings the schema up to date.
+   * is missing, waits until it answers, and brings the schema up to date; with MIGRATE_ON_START=false it waits until somebody else does.
    */
   static readonly layer: Layer.Layer<
-    Database | PgClient.PgClient | SqlClient.SqlClient,
+    Database | DatabasePool | PgClient.PgClient | SqlClient.SqlClient,
     DatabaseStartupError,
-    Settings
+    Settings | Startup
   > = Layer.unwrap(
     Effect.gen(function* () {
       const settings = yield* Settings
+      const startup = yield* Startup
+      yield* startup.wait("The service waits for its database")
       const { kind, place, server } = yield* findServer(settings)
       yield* awaitDatabase(server, settings)
       const database = Layer.effect(
         Database,
         Effect.gen(function* () {
-          const { applied } = yield* migrate
-          if (applied.length > 0) yield* Effect.logInfo(`Applied to the database: ${applied.join(", ")}`)
+          if (settings.migrateOnStart) {
+            yield* startup.wait("The service brings the schema of its database up to date")
+            const { applied } = yield* Effect.provide(migrate, unhurriedLayer(server, settings))
+            if (applied.length > 0) yield* Effect.logInfo(`Applied to the database: ${applied.join(", ")}`)
+          } else yield* awaitMigrations
           return Database.of({ info: { kind, description: `PostgreSQL ${yield* serverVersion}, ${place}` } })
         }).pipe(Effect.catchTag("SqlError", (error) => Effect.fail(notUsable(server, error))))
       )
@@ -53,32 +63,19 @@ export class Database extends Context.Service<
   )
 }
 
-interface Found {
-  readonly kind: Database["Service"]["info"]["kind"]
-  readonly place: string
-  readonly server: PostgresUrl
-}
-
-/** Connections beyond the pool's: the owner's, and a person's with psql. */
-const spareConnections = 20
-
-const findServer = Effect.fn("Database.findServer")(function* (
-  settings: SettingsValues
-): Effect.fn.Return<Found, DatabaseConnectError | EmbeddedPostgresError, Scope.Scope> {
-  if (Option.isSome(settings.databaseUrl)) {
-    const server = yield* parsePostgresUrl(settings.databaseUrl.value)
-    return { kind: "server", place: `at ${server.description}`, server }
-  }
-  const { folder, url } = yield* EmbeddedPostgres.make({
-    dataDir: settings.dataDir,
-    database: "bytebot",
-    settings: { max_connections: String(settings.databasePoolMax + spareConnections) }
-  })
-  const shown = relative(process.cwd(), folder)
-  return {
-    kind: "embedded",
-    place: `private, in ${shown.startsWith("..") ? folder : shown}/postgres`,
-    server: yield* parsePostgresUrl(url)
+/** Waits until somebody has brought the schema up to date; an outage meanwhile is waited for, too. */
+const awaitMigrations = Effect.gen(function* () {
+  const startup = yield* Startup
+  let told = ""
+  for (;;) {
+    const status = yield* Effect.result(migrationStatus)
+    if (status._tag === "Success" && status.success.pending.length === 0) return
+    const reason =
+      status._tag === "Success" ? behind(status.success.pending) : `The database is away: ${wordsOf(status.failure)}`
+    yield* startup.wait(reason)
+    if (reason !== told) yield* Effect.logWarning(reason)
+    told = reason
+    yield* Effect.sleep(lookEvery)
   }
 })
 

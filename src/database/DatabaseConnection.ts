@@ -1,5 +1,5 @@
 import { PgClient, PgConnection } from "@effect/sql-pg"
-import { type Duration, Effect, Schedule } from "effect"
+import { Duration, Effect, Schedule } from "effect"
 import type { SqlError } from "effect/sql"
 import type { SettingsValues } from "../config/Settings.ts"
 import {
@@ -11,11 +11,15 @@ import {
   DatabaseUnreachable,
   DatabaseUrlInvalid
 } from "./DatabaseErrors.ts"
+import { DatabasePool } from "./DatabasePool.ts"
 import type { PostgresUrl } from "./PostgresUrl.ts"
 import { codeOf, wordsOf } from "./SqlFailure.ts"
 
 /** Bytes. A row may hold a file of 50 MB, in base64 and as JSON. */
 const maxMessageSize = 128 * 1024 * 1024
+
+/** What the server lists the service's connections as. */
+export const serviceName = "bytebot-agent"
 
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
@@ -27,7 +31,7 @@ const connectionOptions = (server: PostgresUrl, connectTimeout: Duration.Duratio
   database: server.database,
   ...(server.ssl === undefined ? {} : { ssl: server.ssl }),
   connectTimeout,
-  applicationName: "bytebot-agent",
+  applicationName: serviceName,
   // A Date is sent as timestamptz and becomes the session's local time in a TIMESTAMP(3) column, which holds UTC.
   startupParameters: {
     timezone: "UTC",
@@ -36,17 +40,39 @@ const connectionOptions = (server: PostgresUrl, connectTimeout: Duration.Duratio
   maxMessageSize
 })
 
-/** The pool of the service. Queries share connections; transactions, streams and listeners get one of their own. */
+/** The pool of the service. */
 export const poolLayer = (
   server: PostgresUrl,
-  settings: Pick<SettingsValues, "databaseConnectTimeout" | "databasePoolMax">
+  settings: Pick<SettingsValues, "databaseConnectTimeout" | "databasePoolMax" | "databaseStatementTimeout">
+) =>
+  DatabasePool.layer({
+    ...connectionOptions(server, settings.databaseConnectTimeout),
+    maxConnections: settings.databasePoolMax,
+    patience: settings.databaseStatementTimeout
+  })
+
+/** A client for statements that may take as long as they like: migrations rewrite whole tables. */
+export const unhurriedLayer = (server: PostgresUrl, settings: Pick<SettingsValues, "databaseConnectTimeout">) =>
+  DatabasePool.layer({
+    ...connectionOptions(server, settings.databaseConnectTimeout),
+    maxConnections: 1,
+    patience: Duration.infinity
+  })
+
+/** One connection for a command, which fails at once when there is none to be had. */
+export const commandLayer = (
+  server: PostgresUrl,
+  { databaseConnectTimeout }: Pick<SettingsValues, "databaseConnectTimeout">
 ) =>
   PgClient.layerFrom(
     PgClient.make({
-      ...connectionOptions(server, settings.databaseConnectTimeout),
-      multiplex: true,
-      maxConnections: settings.databasePoolMax
-    }).pipe(Effect.mapError((error) => explain(server, error)))
+      ...connectionOptions(server, databaseConnectTimeout),
+      applicationName: `${serviceName} command`,
+      maxConnections: 1
+    }).pipe(
+      Effect.tap((sql) => sql`SELECT 1`),
+      Effect.mapError((error) => explain(server, error))
+    )
   )
 
 /**

@@ -1,32 +1,23 @@
-import { Effect, Schema } from "effect"
-import { SqlError } from "effect/sql"
-import { DatabaseUnavailable } from "../domain/TaskErrors.ts"
+import type { SqlError } from "effect/sql"
 import { codeOf } from "./SqlFailure.ts"
 
 /**
- * SQLSTATE classes that say something about the moment (PostgreSQL, appendix A): connection, resources, operator
- * intervention, and a server that does not take connections.
+ * SQLSTATEs that say something about the moment, and classes of them (PostgreSQL, appendix A): connection, resources (a full disk
+ * is 53100), operator intervention, a server that does not take connections, errors of the system below; a server that has become
+ * a standby (25006), and the end of a transaction that was left alone (25P03).
  */
-const outageCode = /^(?:08|53|57P|55000)/
+const outageCode = /^(?:08|53|57P|58|55000|25006|25P03)/
 
 /** Failures for which the same statement may work a moment later; everything else is a bug of ours. */
-const isOutage = (error: SqlError.SqlError): boolean =>
+export const isOutage = (error: SqlError.SqlError): boolean =>
   error.isRetryable ||
+  wasNotSent(error) ||
   error.reason._tag === "ConnectionError" ||
   error.reason._tag === "AuthenticationError" ||
   outageCode.test(codeOf(error) ?? "")
 
-const isSqlError = <E>(error: E): error is Extract<E, SqlError.SqlError> => SqlError.isSqlError(error)
-const isSchemaError = <E>(error: E): error is Extract<E, Schema.SchemaError> => Schema.isSchemaError(error)
+/** Failures after which the database is certainly as it was before, and the same may work at once. */
+export const isUndone = (error: SqlError.SqlError): boolean =>
+  wasNotSent(error) || error.reason._tag === "SerializationError" || error.reason._tag === "DeadlockError"
 
-/**
- * Turns failures of statements into what callers can act on: an outage becomes `DatabaseUnavailable` (503); a wrong
- * statement, or a row that does not fit its schema, is a defect.
- */
-export const orUnavailable = <A, E, R>(self: Effect.Effect<A, E, R>) =>
-  self.pipe(
-    Effect.catchIf(isSqlError<E>, (error) =>
-      isOutage(error) ? Effect.fail(new DatabaseUnavailable({ reason: error.message })) : Effect.die(error)
-    ),
-    Effect.catchIf(isSchemaError, Effect.die)
-  )
+const wasNotSent = ({ reason }: SqlError.SqlError): boolean => reason.operation === "connect"

@@ -16,7 +16,8 @@ import {
   DataFolderInUse,
   DataFolderUnusable,
   type EmbeddedPostgresError,
-  EmbeddedPostgresFailed
+  EmbeddedPostgresFailed,
+  NoPrivateData
 } from "./EmbeddedPostgresErrors.ts"
 import { locateBinaries, type PostgresBinaries } from "./PostgresBinaries.ts"
 import {
@@ -24,13 +25,15 @@ import {
   folderProblem,
   initialiseCluster,
   inspectCluster,
+  locateFolder,
   prepareFolder,
   rotateLog,
   serverProblem
 } from "./PostgresCluster.ts"
 import { type PostgresProcess, startProcess } from "./PostgresProcess.ts"
+import { identityOf, isAlive } from "./ProcessIdentity.ts"
 import { choosePostgresUser, type PostgresUser } from "./PostgresUser.ts"
-import { awaitLoss, claimServer, isServerProcess, readLockFile } from "./ServerOwnership.ts"
+import { awaitLoss, claimServer, isServerProcess, lookAtServer, readLockFile } from "./ServerOwnership.ts"
 
 /** A private PostgreSQL server that runs as long as its scope is open. */
 export interface EmbeddedPostgres {
@@ -65,6 +68,25 @@ export const make = Effect.fn("EmbeddedPostgres.make")(function* (options: Embed
   )
 }, Effect.provide(NodeServices.layer))
 
+/**
+ * The server of the data folder for a visitor: that of the service which runs on it, or else one that runs as long as the scope is open. Fails
+ * with `NoPrivateData` where there are none, and creates none.
+ */
+export const visit = Effect.fn("EmbeddedPostgres.visit")(function* (options: EmbeddedPostgresOptions) {
+  const fs = yield* FileSystem.FileSystem
+  const files = yield* locateFolder(options.dataDir)
+  const running = yield* Effect.gen(function* () {
+    if (!(yield* fs.exists(files.password))) return yield* new NoPrivateData({ folder: files.folder })
+    const server = yield* readLockFile(files)
+    if (Option.isNone(server)) return undefined
+    const { port } = server.value
+    const password = yield* readPassword(files)
+    const sight = yield* lookAtServer(files, port, password)
+    return sight._tag === "Owned" ? urlOf(options.database, port, password) : undefined
+  }).pipe(Effect.catchTag("PlatformError", (error) => Effect.fail(folderProblem(files.folder)(error))))
+  return running === undefined ? yield* make(options) : { url: running, folder: files.folder }
+}, Effect.provide(NodeServices.layer))
+
 interface Installation {
   readonly files: ClusterFiles
   readonly binaries: PostgresBinaries
@@ -79,7 +101,6 @@ class StartCollision extends Data.TaggedError("StartCollision")<{ readonly outpu
 type StartError = EmbeddedPostgresError | PlatformError.PlatformError | StartCollision
 
 const run = Effect.fnUntraced(function* (files: ClusterFiles, options: EmbeddedPostgresOptions) {
-  const fs = yield* FileSystem.FileSystem
   const binaries = yield* locateBinaries(files.libraries)
   const state = yield* inspectCluster(files, binaries.major)
   const user = yield* choosePostgresUser(files.folder, files.cluster, binaries)
@@ -91,7 +112,7 @@ const run = Effect.fnUntraced(function* (files: ClusterFiles, options: EmbeddedP
     files,
     binaries,
     user,
-    password: Redacted.make((yield* fs.readFileString(files.password)).trim()),
+    password: yield* readPassword(files),
     settings: options.settings ?? {}
   }
   const port = yield* start(installation).pipe(
@@ -103,11 +124,17 @@ const run = Effect.fnUntraced(function* (files: ClusterFiles, options: EmbeddedP
   )
   return {
     folder: files.folder,
-    url: Redacted.make(
-      `postgresql://postgres:${Redacted.value(installation.password)}@127.0.0.1:${port}/${encodeURIComponent(options.database)}`
-    )
+    url: urlOf(options.database, port, installation.password)
   } satisfies EmbeddedPostgres
 })
+
+const readPassword = Effect.fnUntraced(function* (files: ClusterFiles) {
+  const fs = yield* FileSystem.FileSystem
+  return Redacted.make((yield* fs.readFileString(files.password)).trim())
+})
+
+const urlOf = (database: string, port: number, password: Redacted.Redacted) =>
+  Redacted.make(`postgresql://postgres:${Redacted.value(password)}@127.0.0.1:${port}/${encodeURIComponent(database)}`)
 
 /** Succeeds with the port as soon as the server is up and owned; it is kept running until the scope closes. */
 const start = Effect.fnUntraced(function* (installation: Installation) {
@@ -152,10 +179,15 @@ const runServer = Effect.fnUntraced(function* (
   const { files } = installation
   yield* stopPrevious(installation)
   yield* rotateLog(files)
+  const settings = { ...ownSettings(port, yield* identityOf(process.pid)), ...installation.settings }
   const server = yield* Effect.acquireRelease(
     startProcess({
       command: installation.binaries.postgres,
-      arguments: ["-D", files.cluster, ...settingArguments(port, installation.settings)],
+      arguments: [
+        "-D",
+        files.cluster,
+        ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])
+      ],
       environment: installation.binaries.environment,
       user: installation.user,
       logFile: files.log
@@ -170,16 +202,16 @@ const runServer = Effect.fnUntraced(function* (
   return yield* serverProblem(files, "start", ended, output)
 }, Effect.scoped)
 
-const settingArguments = (port: number, settings: Installation["settings"]): ReadonlyArray<string> =>
-  Object.entries({
-    listen_addresses: "127.0.0.1",
-    port: String(port),
-    // Relative to the data folder: a socket's path must be short.
-    unix_socket_directories: ".",
-    timezone: "UTC",
-    log_timezone: "UTC",
-    ...settings
-  }).flatMap(([name, value]) => ["-c", `${name}=${value}`])
+const ownSettings = (port: number, starter: string | undefined) => ({
+  listen_addresses: "127.0.0.1",
+  port: String(port),
+  // Relative to the data folder: a socket's path must be short.
+  unix_socket_directories: ".",
+  // By this others tell a server that was left behind from one that has just been started.
+  cluster_name: starter ?? "",
+  timezone: "UTC",
+  log_timezone: "UTC"
+})
 
 /** PostgreSQL's fast shutdown: open transactions are rolled back. If that takes too long, the immediate one, after which it recovers. */
 const stopServer = (server: PostgresProcess) =>
@@ -228,23 +260,26 @@ const stopPrevious = Effect.fnUntraced(function* (installation: Installation) {
     const previous = yield* readLockFile(files)
     if (Option.isNone(previous)) return
     const { pid, port } = previous.value
-    const claim = yield* Effect.scoped(claimServer(files, port, installation.password))
+    // In this order: a server that ends meanwhile is no longer seen, and so not taken for one of elsewhere.
     const running = yield* isServerProcess(files, pid)
+    const sight = yield* lookAtServer(files, port, installation.password)
     const waited = (yield* Clock.currentTimeMillis) - begin
-    if (claim._tag === "Ours" && !running) {
+    if (sight._tag === "Unowned" && !running) {
       return yield* new DataFolderUnusable({
         folder: files.folder,
         reason:
           "A PostgreSQL server that this process cannot see, perhaps in another container, runs on it. Stop that one first."
       })
     }
-    if (claim._tag === "Ours" && !asked) {
+    // As long as the process lives that started the server, it is about to own it.
+    if (sight._tag === "Unowned" && !asked && !(yield* isAlive(sight.starter))) {
       yield* Effect.logInfo("Stopping the private PostgreSQL server that an earlier run of the service left running")
-      yield* Effect.sync(() => process.kill(pid, "SIGINT"))
+      // Another start may have been quicker.
+      yield* Effect.ignore(Effect.try(() => process.kill(pid, "SIGINT")))
       asked = true
     }
-    if (claim._tag === "Taken" && waited > takeoverTime) return yield* new DataFolderInUse({ folder: files.folder })
-    if (claim._tag !== "Taken" && !running) return yield* removeStaleLockFile(files, pid)
+    if (sight._tag === "Owned" && waited > takeoverTime) return yield* new DataFolderInUse({ folder: files.folder })
+    if (sight._tag === "Silent" && !running) return yield* removeStaleLockFile(files, pid)
     if (waited > stopTime) {
       return yield* startFailed(
         files,

@@ -57,6 +57,15 @@ export class DataFolderUnusable extends Schema.TaggedError<DataFolderUnusable>()
   }
 }
 
+/** Somebody looked for the private server's data, and there are none. */
+export class NoPrivateData extends Schema.TaggedError<NoPrivateData>()("NoPrivateData", {
+  folder: Schema.String
+}) {
+  override get message(): string {
+    return `There is no private database in ${this.folder}. (BYTEBOT_DATA_DIR sets the folder; DATABASE_URL names a server of your own.)`
+  }
+}
+
 /** initdb or postgres failed for a reason that has no error of its own; `output` is the end of what it said. */
 export class EmbeddedPostgresFailed extends Schema.TaggedError<EmbeddedPostgresFailed>()("EmbeddedPostgresFailed", {
   folder: Schema.String,

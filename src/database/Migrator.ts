@@ -1,5 +1,5 @@
 import { DateTime, Effect, Schema } from "effect"
-import { SqlClient, SqlSchema } from "effect/sql"
+import { SqlClient, type SqlError, SqlSchema } from "effect/sql"
 import { MigrationEdited, type MigrationError, MigratorStopped, SchemaNotRecognised } from "./MigrationErrors.ts"
 import { type Migration, readAdoption, readMigrations, runScript } from "./Migrations.ts"
 import { completePrismaLedger } from "./PrismaLedger.ts"
@@ -24,33 +24,41 @@ const Entry = Schema.Struct({ name: Schema.String, checksum: Schema.String })
  * wait for the first of them and then find nothing to do. A database of the original is adopted at whatever state it is, every row kept,
  * and its ledger then tells the original that nothing is pending (contract/database.md, "What our migrator must do at start").
  */
-export const migrate: Effect.Effect<MigrationRun, MigrationError, SqlClient.SqlClient> = Effect.gen(function* () {
-  const sql = yield* SqlClient.SqlClient
-  const migrations = yield* readMigrations
-  return yield* Effect.gen(function* () {
-    yield* sql`SET LOCAL statement_timeout = 0`
-    yield* lock
-    yield* ensureSchema
-    const ledger = yield* readLedger
-    yield* checkLedger(migrations, ledger)
-    const adopted = ledger.size === 0 ? yield* adopt(migrations) : null
-    const pending = migrations.filter(({ name }, index) => !ledger.has(name) && !(adopted !== null && index === 0))
-    for (const migration of pending) {
-      yield* runScript(migration)
-      yield* record(migration)
-    }
-    yield* completePrismaLedger
-    return { applied: pending.map(({ name }) => name), adopted }
-  }).pipe(sql.withTransaction)
-}).pipe(
+export const migrate: Effect.Effect<MigrationRun, MigrationError, SqlClient.SqlClient> = Effect.flatMap(
+  readMigrations,
+  (migrations) => migrateBy(migrations)
+)
+
+/** The same by the given migrations only, the oldest ones of all: brings a database to what it was at an earlier version. */
+export const migrateBy = Effect.fn("Migrator.migrate")(
+  function* (
+    migrations: ReadonlyArray<Migration>
+  ): Effect.fn.Return<MigrationRun, MigrationError | SqlError.SqlError | Schema.SchemaError, SqlClient.SqlClient> {
+    const sql = yield* SqlClient.SqlClient
+    return yield* Effect.gen(function* () {
+      yield* sql`SET LOCAL statement_timeout = 0`
+      yield* holdMigrations
+      yield* ensureSchema
+      const ledger = yield* readLedger
+      yield* checkLedger(migrations, ledger)
+      const adopted = ledger.size === 0 ? yield* adopt(migrations) : null
+      const pending = migrations.filter(({ name }, index) => !ledger.has(name) && !(adopted !== null && index === 0))
+      for (const migration of pending) {
+        yield* runScript(migration)
+        yield* record(migration)
+      }
+      yield* completePrismaLedger
+      return { applied: pending.map(({ name }) => name), adopted }
+    }).pipe(sql.withTransaction)
+  },
   Effect.catchTags({
     SqlError: (error) => Effect.fail(new MigratorStopped({ cause: wordsOf(error) })),
     SchemaError: Effect.die
-  }),
-  Effect.withSpan("Migrator.migrate")
+  })
 )
 
-const lock = Effect.gen(function* () {
+/** Within a transaction: until its end nobody else migrates the database. */
+export const holdMigrations = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const [free] = yield* sql<{ locked: boolean }>`SELECT pg_try_advisory_xact_lock(${migrationLock}) AS locked`
   if (free?.locked === true) return
@@ -73,7 +81,11 @@ const ensureSchema = Effect.gen(function* () {
   yield* sql`CREATE SCHEMA ${sql(missing)}`
 })
 
-const readLedger = Effect.gen(function* () {
+/** The statement that makes our own ledger. */
+export const createLedger = `CREATE TABLE "BytebotMigration" ("name" TEXT PRIMARY KEY, "checksum" TEXT NOT NULL, "appliedAt" TIMESTAMP(3) NOT NULL)`
+
+/** The checksums of the migrations that the database has, by name; empty: it is not ours (yet). */
+export const readLedger = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const [table] =
     yield* sql`SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'BytebotMigration'`
@@ -109,7 +121,7 @@ const checkLedger = Effect.fnUntraced(function* (
 const adopt = Effect.fnUntraced(function* ([first]: ReadonlyArray<Migration>) {
   const sql = yield* SqlClient.SqlClient
   const state = yield* recogniseSchema
-  yield* sql`CREATE TABLE "BytebotMigration" ("name" TEXT PRIMARY KEY, "checksum" TEXT NOT NULL, "appliedAt" TIMESTAMP(3) NOT NULL)`
+  yield* sql.unsafe(createLedger)
   if (state._tag === "Empty" || first === undefined) return null
   yield* Effect.logInfo(`Adopting the original's database, last changed by its ${state.migration}`)
   yield* runScript(yield* readAdoption)

@@ -20,6 +20,27 @@ export interface ClusterFiles {
   readonly libraries: string
 }
 
+const filesOf = Effect.fnUntraced(function* (folder: string) {
+  const path = yield* Path.Path
+  const cluster = path.join(folder, "postgres")
+  return {
+    folder,
+    cluster,
+    password: path.join(cluster, "bytebot.password"),
+    lockFile: path.join(cluster, "postmaster.pid"),
+    log: path.join(folder, "postgres.log"),
+    libraries: path.join(folder, "postgres-libraries")
+  } satisfies ClusterFiles
+})
+
+/** The files in BYTEBOT_DATA_DIR as it is; it need not be there. */
+export const locateFolder = Effect.fn("PostgresCluster.locateFolder")(function* (dataDir: string) {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const wanted = path.resolve(dataDir)
+  return yield* filesOf(yield* Effect.orElseSucceed(fs.realPath(wanted), () => wanted))
+})
+
 /** Creates BYTEBOT_DATA_DIR if need be and checks that this process can write in it. */
 export const prepareFolder = Effect.fn("PostgresCluster.prepareFolder")(function* (dataDir: string) {
   const fs = yield* FileSystem.FileSystem
@@ -27,18 +48,9 @@ export const prepareFolder = Effect.fn("PostgresCluster.prepareFolder")(function
   const wanted = path.resolve(dataDir)
   return yield* Effect.gen(function* () {
     yield* fs.makeDirectory(wanted, { recursive: true })
-    const folder = yield* fs.realPath(wanted)
-    const cluster = path.join(folder, "postgres")
-    const log = path.join(folder, "postgres.log")
-    yield* fs.writeFileString(log, "", { flag: "a", mode: 0o600 })
-    return {
-      folder,
-      cluster,
-      password: path.join(cluster, "bytebot.password"),
-      lockFile: path.join(cluster, "postmaster.pid"),
-      log,
-      libraries: path.join(folder, "postgres-libraries")
-    } satisfies ClusterFiles
+    const files = yield* filesOf(yield* fs.realPath(wanted))
+    yield* fs.writeFileString(files.log, "", { flag: "a", mode: 0o600 })
+    return files
   }).pipe(Effect.mapError(folderProblem(wanted)))
 })
 

@@ -34,6 +34,18 @@ export const readPrismaLedger = Effect.gen(function* () {
   } satisfies PrismaLedger
 })
 
+/** The statement that makes the ledger as Prisma does. */
+export const createPrismaLedger = `CREATE TABLE IF NOT EXISTS "_prisma_migrations" (
+  "id" VARCHAR(36) NOT NULL PRIMARY KEY,
+  "checksum" VARCHAR(64) NOT NULL,
+  "finished_at" TIMESTAMPTZ,
+  "migration_name" VARCHAR(255) NOT NULL,
+  "logs" TEXT,
+  "rolled_back_at" TIMESTAMPTZ,
+  "started_at" TIMESTAMPTZ NOT NULL DEFAULT now(),
+  "applied_steps_count" INTEGER NOT NULL DEFAULT 0
+)`
+
 /**
  * Makes the ledger say that all of the original's migrations are finished, so that the original finds nothing to do here. Entries that failed
  * are marked as rolled back and followed by a finished one, as `prisma migrate resolve --applied` does. The checksum is of a file we
@@ -45,17 +57,7 @@ export const completePrismaLedger = Effect.gen(function* () {
   const open = names.filter((name) => failed.has(name))
   const missing = names.filter((name) => !finished.has(name))
   if (open.length === 0 && missing.length === 0) return
-  yield* sql`
-    CREATE TABLE IF NOT EXISTS "_prisma_migrations" (
-      "id" VARCHAR(36) NOT NULL PRIMARY KEY,
-      "checksum" VARCHAR(64) NOT NULL,
-      "finished_at" TIMESTAMPTZ,
-      "migration_name" VARCHAR(255) NOT NULL,
-      "logs" TEXT,
-      "rolled_back_at" TIMESTAMPTZ,
-      "started_at" TIMESTAMPTZ NOT NULL DEFAULT now(),
-      "applied_steps_count" INTEGER NOT NULL DEFAULT 0
-    )`
+  yield* sql.unsafe(createPrismaLedger)
   if (open.length > 0) {
     yield* sql`
       UPDATE "_prisma_migrations" SET "rolled_back_at" = now()

@@ -40,28 +40,39 @@ export const readLockFile = Effect.fn("ServerOwnership.readLockFile")(function* 
 })
 
 /**
- * Connects to the server of the folder and tries to take the lock. The way is the server's socket in the data folder, where that
+ * Connects to the server of the folder; undefined when it is another folder's. The way is the server's socket in the data folder, where that
  * is possible: it also reaches a server in another container that shares the folder.
  */
+const connect = Effect.fnUntraced(function* (
+  files: ClusterFiles,
+  port: number,
+  password: Redacted.Redacted,
+  applicationName: string
+) {
+  const path = yield* Path.Path
+  const socket = path.join(files.cluster, `.s.PGSQL.${port}`)
+  const session = yield* PgConnection.make({
+    ...(socket.length <= longestSocketPath ? { path: socket } : { host: "127.0.0.1", port }),
+    username: "postgres",
+    password,
+    database: "postgres",
+    applicationName,
+    connectTimeout: "5 seconds"
+  })
+  const found = yield* session.query("SELECT current_setting('data_directory') AS folder")
+  // A copy of a folder keeps the lock file, and with it the address, of the original's server.
+  return found.rows[0]?.folder === files.cluster ? session : undefined
+})
+
+/** Connects to the server of the folder and tries to take the lock. */
 export const claimServer = Effect.fn("ServerOwnership.claim")(function* (
   files: ClusterFiles,
   port: number,
   password: Redacted.Redacted
 ): Effect.fn.Return<Claim, never, Path.Path | Scope.Scope> {
-  const path = yield* Path.Path
-  const socket = path.join(files.cluster, `.s.PGSQL.${port}`)
   const attempt = Effect.gen(function* () {
-    const session = yield* PgConnection.make({
-      ...(socket.length <= longestSocketPath ? { path: socket } : { host: "127.0.0.1", port }),
-      username: "postgres",
-      password,
-      database: "postgres",
-      applicationName: "bytebot-agent owner",
-      connectTimeout: "5 seconds"
-    })
-    const found = yield* session.query("SELECT current_setting('data_directory') AS folder")
-    // A copy of a folder keeps the lock file, and with it the address, of the original's server.
-    if (found.rows[0]?.folder !== files.cluster) return { _tag: "Silent" } as const
+    const session = yield* connect(files, port, password, "bytebot-agent owner")
+    if (session === undefined) return { _tag: "Silent" } as const
     const locked = yield* session.query("SELECT pg_try_advisory_lock($1) AS locked", [ownershipKey])
     return locked.rows[0]?.locked === true ? ({ _tag: "Ours", session } as const) : ({ _tag: "Taken" } as const)
   })
@@ -73,6 +84,35 @@ export const claimServer = Effect.fn("ServerOwnership.claim")(function* (
     )
   )
 })
+
+/** What is seen at the server of a data folder without touching it. */
+export type Sight =
+  /** A service owns it. */
+  | { readonly _tag: "Owned" }
+  /** Nobody does (yet). `starter` is the identity of the process that started it. */
+  | { readonly _tag: "Unowned"; readonly starter: string }
+  /** Nothing answers, or not to us. */
+  | { readonly _tag: "Silent" }
+
+/** Looks at the server of the folder. Other than a claim, this disturbs no service that is about to take the lock. */
+export const lookAtServer = Effect.fn("ServerOwnership.look")(
+  function* (files: ClusterFiles, port: number, password: Redacted.Redacted) {
+    const session = yield* connect(files, port, password, "bytebot-agent visitor")
+    if (session === undefined) return { _tag: "Silent" } as const
+    const { rows } = yield* session.query(
+      `SELECT current_setting('cluster_name') AS starter, EXISTS (
+         SELECT FROM pg_locks
+         WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND (classid::bigint << 32) | objid::bigint = $1
+       ) AS owned`,
+      [ownershipKey]
+    )
+    return rows[0]?.owned === true
+      ? ({ _tag: "Owned" } as const)
+      : ({ _tag: "Unowned", starter: String(rows[0]?.starter) } as const)
+  },
+  Effect.scoped,
+  Effect.catchTag("SqlError", () => Effect.succeed<Sight>({ _tag: "Silent" }))
+)
 
 /** Succeeds with the reason when the session is lost. */
 export const awaitLoss = Effect.fn("ServerOwnership.awaitLoss")(

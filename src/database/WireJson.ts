@@ -19,9 +19,15 @@ export const fileJson = (alias: string): string =>
   `'data', ${alias}."data", 'createdAt', ${instant(`${alias}."createdAt"`)}, 'updatedAt', ${instant(`${alias}."updatedAt"`)}, ` +
   `'taskId', ${alias}."taskId")`
 
-/** The Message object of the row `alias`; content that is no array (older writers) is shown as an array of one. */
-export const messageJson = (alias: string): string =>
+const messageObject = (alias: string, updatedAt: string, summaryId: string): string =>
   `json_build_object('id', ${alias}."id", ` +
   `'content', CASE jsonb_typeof(${alias}."content") WHEN 'array' THEN ${alias}."content" ELSE jsonb_build_array(${alias}."content") END, ` +
-  `'role', ${alias}."role", 'createdAt', ${instant(`${alias}."createdAt"`)}, 'updatedAt', ${instant(`${alias}."updatedAt"`)}, ` +
-  `'taskId', ${alias}."taskId", 'summaryId', ${alias}."summaryId")`
+  `'role', ${alias}."role", 'createdAt', ${instant(`${alias}."createdAt"`)}, 'updatedAt', ${instant(updatedAt)}, ` +
+  `'taskId', ${alias}."taskId", 'summaryId', ${summaryId})`
+
+/** The Message object of the row `alias`; content that is no array (older writers) is shown as an array of one. */
+export const messageJson = (alias: string): string =>
+  messageObject(alias, `${alias}."updatedAt"`, `${alias}."summaryId"`)
+
+/** The same as it was when the message was new: by the time that an event is read, a summary may hide it. */
+export const newMessageJson = (alias: string): string => messageObject(alias, `${alias}."createdAt"`, "NULL")

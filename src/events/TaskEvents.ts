@@ -1,21 +1,49 @@
 import { PgClient } from "@effect/sql-pg"
-import { Context, Duration, Effect, Layer, Queue, Schedule, Schema, SchemaGetter, type Scope } from "effect"
-import { orUnavailable } from "../database/DatabaseFailure.ts"
-import { messageJson } from "../database/WireJson.ts"
-import { TaskEvent, TaskEventKind, TaskEventPointer } from "../domain/TaskEvent.ts"
+import {
+  Array as Arr,
+  Cause,
+  Context,
+  DateTime,
+  Duration,
+  Effect,
+  Latch,
+  Layer,
+  Option,
+  Queue,
+  Schedule,
+  Schema,
+  type Scope
+} from "effect"
+import { SqlError } from "effect/sql"
+import { wordsOf } from "../database/SqlFailure.ts"
+import { DatabaseUnavailable } from "../domain/TaskErrors.ts"
+import type { TaskEvent, TaskEventPointer } from "../domain/TaskEvent.ts"
+import { DeliveredEvents, remembered } from "./DeliveredEvents.ts"
+import * as EventTable from "./EventTable.ts"
+import { Notifications } from "./Notifications.ts"
+import { Subscribers, type SubscriberTooSlow, type Wants } from "./Subscribers.ts"
 
-/** Events that one subscriber may lag behind before it is cut off. */
-const queueCapacity = 4_096
+/** Events loaded by one statement. Each may hold a screenshot of a megabyte. */
+const batchSize = 32
 
-/** How many ids are remembered, so that the events around a lost connection arrive once. */
-const remembered = 10_000
+/** How often the table is compared with what was heard of, in case the connection is dead without anybody having said so. */
+const silence = Duration.seconds(30)
 
-/** Events are for those who watch; a day covers every reconnect, and the table stays small. */
+/** How long a notification may take before it counts as lost. */
+const patience = Duration.seconds(5)
+
+/** The first pause before listening again, and the longest. */
+const [shortestPause, longestPause] = [Duration.millis(100), Duration.seconds(5)]
+
+/**
+ * Events serve those who watch now, and the gap of a lost connection to the database. A day is longer than any gap that a
+ * subscriber would wait for, and keeps the table small.
+ */
 const retention = Duration.hours(24)
 
-interface Subscriber {
-  readonly wants: (pointer: TaskEventPointer) => boolean
-  readonly queue: Queue.Queue<TaskEvent>
+/** The connection seems to be alive but brings no notifications. */
+class NotificationsLost extends Schema.TaggedError<NotificationsLost>()("NotificationsLost", {}) {
+  override readonly message = "Events were committed that the database did not notify of"
 }
 
 /** The committed events of all tasks, as they happen, whichever process committed them. */
@@ -23,118 +51,120 @@ export class TaskEvents extends Context.Service<
   TaskEvents,
   {
     /**
-     * Events in the order of their commits, from now until the scope closes; only those that `wants` asks for are loaded.
-     * A subscriber that does not keep up is cut off: its queue is shut down.
+     * Events that are committed from the moment the effect returns until the scope closes, in the order of the commits, each
+     * once. Only those that `wants` asks for are loaded; it is called for every event, so it should be quick. A lost
+     * connection to the database delays events; the queue fails only when the subscriber does not keep up. Fails with
+     * DatabaseUnavailable while there is no connection.
      */
-    readonly subscribe: (wants: Subscriber["wants"]) => Effect.Effect<Queue.Dequeue<TaskEvent>, never, Scope.Scope>
+    readonly subscribe: (
+      wants: Wants
+    ) => Effect.Effect<Queue.Dequeue<TaskEvent, SubscriberTooSlow>, DatabaseUnavailable, Scope.Scope>
   }
 >()("bytebot/TaskEvents") {
   static readonly layer = Layer.effect(
     TaskEvents,
     Effect.gen(function* () {
       const sql = yield* PgClient.PgClient
-      const subscribers = new Set<Subscriber>()
-      const seen = new Set<number>()
-      let newest: number | undefined
+      const notifications = yield* Notifications
+      const table = EventTable.make(sql)
+      const subscribers = new Subscribers()
+      const attempted = yield* Latch.make()
+      let outage: DatabaseUnavailable | undefined
+      let delivered: DeliveredEvents | undefined
+      let failures = 0
 
-      const load = Effect.fnUntraced(function* (ids: ReadonlyArray<number>) {
-        const rows = yield* sql`
-          SELECT e."id", e."taskId", e."kind",
-            CASE WHEN e."kind" = 'new_message' THEN ${sql.literal(messageJson("m"))} ELSE e."payload" END AS payload
-          FROM "TaskEvent" e LEFT JOIN "Message" m ON m."id" = e."messageId"
-          WHERE e."id" = ANY(${sql.literal(`ARRAY[${ids.join(",")}]::bigint[]`)})
-            AND (e."kind" <> 'new_message' OR m."id" IS NOT NULL)`
-        return new Map((yield* decodeEvents(rows)).map((event) => [event.id, event]))
-      })
-
-      /** Hands new events to those who want them, in the given order. */
-      const deliver = Effect.fnUntraced(function* (pointers: ReadonlyArray<TaskEventPointer>) {
-        const fresh = pointers.filter((pointer) => !seen.has(pointer.id))
-        for (const { id } of fresh) {
-          seen.add(id)
-          newest = Math.max(newest ?? 0, id)
-        }
-        for (const id of seen) {
-          if (seen.size <= remembered) break
-          seen.delete(id)
-        }
-        const wanted = fresh.filter((pointer) => [...subscribers].some((subscriber) => subscriber.wants(pointer)))
-        if (wanted.length === 0) return
-        const events = yield* load(wanted.map(({ id }) => id))
-        for (const pointer of wanted) {
-          const event = events.get(pointer.id)
-          if (event === undefined) continue
-          for (const subscriber of subscribers) {
-            if (!subscriber.wants(pointer) || Queue.offerUnsafe(subscriber.queue, event)) continue
-            subscribers.delete(subscriber)
-            yield* Effect.logWarning("A subscriber of events did not keep up and was cut off")
-            yield* Queue.shutdown(subscriber.queue)
+      /** Passes on what is new, in the given order. An event counts as delivered only when it was loaded. */
+      const deliver = Effect.fnUntraced(function* (to: DeliveredEvents, pointers: ReadonlyArray<TaskEventPointer>) {
+        for (const batch of Arr.chunksOf(
+          pointers.filter(({ id }) => !to.has(id)),
+          batchSize
+        )) {
+          const deliveries = batch.map((pointer) => subscribers.address(pointer))
+          const wanted = deliveries.flatMap((delivery) => (delivery.to.length === 0 ? [] : [delivery.pointer.id]))
+          const events = wanted.length === 0 ? new Map<number, TaskEvent>() : yield* table.load(wanted)
+          for (const { pointer, to: audience } of deliveries) {
+            const event = events.get(pointer.id)
+            if (event !== undefined) subscribers.deliver(event, audience)
+            to.add(pointer.id)
           }
         }
       })
 
-      /** What was committed while nobody listened. Ids are not commit order: older ones that became visible late count too. */
+      /** What was committed while nobody listened; at the first time, where to begin. */
       const catchUp = Effect.gen(function* () {
-        if (newest === undefined) {
-          const rows = yield* sql`SELECT coalesce(max("id"), 0)::int8 AS newest FROM "TaskEvent"`
-          newest = (yield* decodeNewest(rows))[0].newest
-          return
+        if (delivered !== undefined) {
+          yield* deliver(delivered, yield* table.after(delivered.floor))
+          return delivered
         }
-        const rows = yield* sql`
-          SELECT "id", "taskId", "kind" FROM "TaskEvent" WHERE "id" > ${Math.max(0, newest - remembered / 2)} ORDER BY "id"`
-        yield* deliver(yield* decodePointers(rows))
+        const begin = new DeliveredEvents()
+        for (const id of yield* table.newestIds(remembered)) begin.add(id)
+        delivered = begin
+        return begin
       })
 
+      const follow = (heard: Effect.Success<typeof notifications.listen>, to: DeliveredEvents) =>
+        Effect.gen(function* () {
+          const texts = yield* Queue.takeBetween(heard, 1, batchSize)
+          if (texts.includes(EventTable.catchUp)) yield* catchUp
+          else {
+            yield* deliver(
+              to,
+              Arr.flatMap(texts, (text) => Option.toArray(EventTable.decodeNotification(text)))
+            )
+          }
+        }).pipe(Effect.forever)
+
+      const watch = (heard: DeliveredEvents) =>
+        Effect.gen(function* () {
+          yield* Effect.sleep(silence)
+          const [committed = 0] = yield* table.newestIds(1)
+          if (committed <= heard.newest) return
+          yield* Effect.sleep(patience)
+          if (committed > heard.newest) return yield* new NotificationsLost()
+        }).pipe(Effect.forever)
+
+      /** Listens first and reads what was missed then, so that there is no moment in between. */
       const listen = Effect.gen(function* () {
-        const notifications = yield* sql.listen("bytebot_events")
-        yield* catchUp
-        return yield* Effect.forever(
-          Effect.gen(function* () {
-            const batch = yield* Queue.takeAll(notifications)
-            yield* deliver(yield* Effect.forEach(batch, ({ payload }) => decodeNotification(payload)))
-          })
-        )
+        const heard = yield* notifications.listen
+        const delivered = yield* catchUp
+        outage = undefined
+        failures = 0
+        yield* attempted.open
+        return yield* Effect.raceFirst(follow(heard, delivered), watch(delivered))
       }).pipe(Effect.scoped)
 
-      yield* listen.pipe(
-        Effect.tapError((error) => Effect.logWarning("Events are interrupted, listening again", error.message)),
-        Effect.retry(Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("2 seconds")])),
-        Effect.forkScoped
-      )
-      yield* sql`DELETE FROM "TaskEvent" WHERE "createdAt" < (now() AT TIME ZONE 'UTC') - make_interval(secs => ${Duration.toSeconds(retention)})`.pipe(
-        orUnavailable,
-        Effect.catch((error) => Effect.logWarning("Old events were not removed", error.message)),
+      const interrupted = Effect.fnUntraced(function* (cause: Cause.Cause<{ readonly message: string }>) {
+        const reason = reasonOf(cause)
+        outage = new DatabaseUnavailable({ reason })
+        yield* attempted.open
+        yield* Effect.logWarning(`Events are delayed: listening again (${reason})`)
+        const pause = Duration.min(Duration.times(shortestPause, 2 ** Math.min(failures, 10)), longestPause)
+        failures += 1
+        yield* Effect.sleep(pause)
+      })
+
+      yield* listen.pipe(Effect.catchCause(interrupted), Effect.forever, Effect.forkScoped)
+
+      yield* DateTime.now.pipe(
+        Effect.flatMap((now) => table.purge(DateTime.subtractDuration(now, retention))),
+        Effect.catchCause((cause) => Effect.logWarning(`Old events were not deleted (${reasonOf(cause)})`)),
         Effect.repeat(Schedule.spaced("1 hour")),
         Effect.forkScoped
       )
 
       return TaskEvents.of({
-        subscribe: (wants) =>
-          Effect.gen(function* () {
-            const queue = yield* Queue.dropping<TaskEvent>(queueCapacity)
-            const subscriber = { wants, queue }
-            yield* Effect.acquireRelease(
-              Effect.sync(() => subscribers.add(subscriber)),
-              () =>
-                Effect.andThen(
-                  Effect.sync(() => subscribers.delete(subscriber)),
-                  Queue.shutdown(queue)
-                )
-            )
-            return queue
-          })
+        subscribe: Effect.fn("TaskEvents.subscribe")(function* (wants) {
+          yield* attempted.await
+          return yield* outage === undefined ? subscribers.add(wants) : Effect.fail(outage)
+        })
       })
     })
   )
 }
 
-/** int8 arrives as bigint; ids stay far below 2^53. */
-const Id = Schema.BigInt.pipe(
-  Schema.decodeTo(Schema.Int, { decode: SchemaGetter.transform(Number), encode: SchemaGetter.transform(BigInt) })
-)
-const decodeNewest = Schema.decodeUnknownEffect(Schema.Tuple([Schema.Struct({ newest: Id })]))
-const decodePointers = Schema.decodeUnknownEffect(
-  Schema.Array(Schema.Struct({ id: Id, taskId: Schema.String, kind: TaskEventKind }))
-)
-const decodeEvents = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ ...TaskEvent.fields, id: Id })))
-const decodeNotification = Schema.decodeUnknownEffect(Schema.fromJsonString(TaskEventPointer))
+/** A failure in its own words, a bug with its trace. */
+const reasonOf = (cause: Cause.Cause<{ readonly message: string }>): string =>
+  Option.match(Cause.findErrorOption(cause), {
+    onNone: () => Cause.pretty(cause),
+    onSome: (error) => (SqlError.isSqlError(error) ? wordsOf(error) : error.message)
+  })

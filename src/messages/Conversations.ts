@@ -1,13 +1,21 @@
 import { randomUUID } from "node:crypto"
 import { Context, DateTime, Effect, Layer, Option, Schema } from "effect"
 import { SqlClient } from "effect/sql"
-import { orUnavailable } from "../database/DatabaseFailure.ts"
+import { repeatable } from "../database/DatabaseRetry.ts"
 import { storableJson, storableText } from "../database/StorableJson.ts"
 import { ContentBlock, ToolResultBlock, type ToolUseBlock, text, type UserActionBlock } from "../domain/ContentBlock.ts"
 import { MessageId } from "../domain/Message.ts"
+import type { ModelCall, TokenCounts } from "../domain/ModelCall.ts"
 import { Role, type TaskId } from "../domain/Task.ts"
 import type { DatabaseUnavailable } from "../domain/TaskErrors.ts"
 import { type Lease, LeaseLost } from "../tasks/Lease.ts"
+
+/** Which model wrote a reply, and the digest of all that it had read then; null where that is not known. */
+export interface Origin {
+  readonly provider: string
+  readonly model: string
+  readonly prefix: string | null
+}
 
 /** A message as the agent reads it; `position` orders the messages of a task by their commits. */
 export interface Entry {
@@ -16,12 +24,37 @@ export interface Entry {
   readonly role: Role
   readonly content: ReadonlyArray<ContentBlock>
   readonly createdAt: DateTime.Utc
+  readonly origin: Origin | null
+}
+
+/** An answered call of a model, to be recorded with what came of it; see `ModelCall`. */
+export interface AnsweredCall {
+  readonly provider: string
+  readonly model: string
+  readonly tokens: TokenCounts
+  readonly cost: number | null
+  readonly durationMs: number
+  /** Of a reply: the digest of all that the model had read. */
+  readonly prefix: string | null
 }
 
 /** The newest summary and what came after it. */
 export interface Conversation {
   readonly summary: Option.Option<{ readonly id: string; readonly content: string }>
   readonly entries: ReadonlyArray<Entry>
+}
+
+/** A summary of the messages up to the position `through`, which follows on the summary `parentId`. */
+export interface NewSummary {
+  readonly content: string
+  readonly parentId: string | null
+  readonly through: bigint
+}
+
+/** Why a message is stored: it answers the tools of a reply, or it is a reply itself, of the given call. */
+interface Cause {
+  readonly answers?: MessageId
+  readonly replyOf?: { readonly taskId: TaskId; readonly call: AnsweredCall }
 }
 
 /** What the journal knows of one tool_use, by its place in the reply: started, and its result once it ended. */
@@ -41,18 +74,21 @@ export class Conversations extends Context.Service<
       position: bigint,
       own: ReadonlyArray<MessageId>
     ) => Effect.Effect<ReadonlyArray<Entry>, DatabaseUnavailable>
-    /** Stores the model's reply. */
+    /** Stores the model's reply, and what it took; that is stored even if the reply comes too late. */
     readonly appendReply: (
       lease: Lease,
-      content: ReadonlyArray<ContentBlock>
+      content: ReadonlyArray<ContentBlock>,
+      call: AnsweredCall
     ) => Effect.Effect<Entry, LeaseLost | DatabaseUnavailable>
+    /** Stores a word of the service to the model, as a USER message. */
+    readonly appendNote: (lease: Lease, note: string) => Effect.Effect<Entry, LeaseLost | DatabaseUnavailable>
     /** Records that a tool_use is about to be carried out; it must not be, when this fails. */
     readonly startTool: (
       lease: Lease,
       reply: MessageId,
       index: number
     ) => Effect.Effect<void, LeaseLost | DatabaseUnavailable>
-    /** Records the result of a started tool_use, whoever owns the task by now. */
+    /** Records the result of a started tool_use, whoever owns the task by now; who comes first is right. */
     readonly finishTool: (
       reply: MessageId,
       index: number,
@@ -73,10 +109,11 @@ export class Conversations extends Context.Service<
     ) => Effect.Effect<void, DatabaseUnavailable>
     /** Stores what the user did on the desktop, as long as the user controls the task. */
     readonly appendUserAction: (taskId: TaskId, action: UserActionBlock) => Effect.Effect<void, DatabaseUnavailable>
-    /** Stores a summary of the messages up to the given position and hides them behind it. */
+    /** Stores a summary of the messages up to the given position, hides them behind it, and records what it took. */
     readonly summarize: (
       lease: Lease,
-      summary: { readonly content: string; readonly parentId: string | null; readonly through: bigint }
+      summary: NewSummary,
+      call: AnsweredCall
     ) => Effect.Effect<string, LeaseLost | DatabaseUnavailable>
   }
 >()("bytebot/Conversations") {
@@ -84,7 +121,27 @@ export class Conversations extends Context.Service<
     Conversations,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      const columns = sql.literal(`m."id", m."position", m."role", m."content", m."createdAt"`)
+      const columns = sql.literal(
+        `m."id", m."position", m."role", m."content", m."createdAt", c."provider", c."model", c."prefix"`
+      )
+      const entries = sql.literal(`"Message" m LEFT JOIN "ModelCall" c ON c."messageId" = m."id"`)
+
+      /** Records a call, once; `messageId` is an expression for the reply's id. */
+      const recordCall = (
+        id: string,
+        taskId: TaskId,
+        call: AnsweredCall,
+        purpose: ModelCall["purpose"],
+        messageId: string,
+        at: Date
+      ) => sql`
+        INSERT INTO "ModelCall" ("id", "taskId", "messageId", "purpose", "provider", "model", "inputTokens", "outputTokens",
+          "cacheReadTokens", "cacheWriteTokens", "cost", "durationMs", "prefix", "createdAt")
+        SELECT ${id}, t."id", ${sql.literal(messageId)}, ${purpose}, ${call.provider}, ${call.model}, ${call.tokens.input}::int,
+          ${call.tokens.output}::int, ${call.tokens.cacheRead}::int, ${call.tokens.cacheWrite}::int, ${call.cost}::double precision,
+          ${call.durationMs}::int, ${call.prefix}, ${at}
+        FROM "Task" t WHERE t."id" = ${taskId} FOR KEY SHARE
+        ON CONFLICT ("id") DO NOTHING`
 
       /** The task, locked, if the lease still owns it. */
       const owned = (lease: Lease) => sql`
@@ -92,28 +149,41 @@ export class Conversations extends Context.Service<
         WHERE t."id" = ${lease.taskId} AND r."epoch" = ${lease.epoch} AND t."status" = 'RUNNING' AND t."control" = 'ASSISTANT'
         FOR NO KEY UPDATE OF t, r`
 
-      /** Inserts a message for the task that `task` selects, with its event; locks come first, so positions follow commits. */
-      const insert = Effect.fnUntraced(function* (
+      /**
+       * Inserts a message for the task that `task` selects, with its event, unless an earlier attempt has done so; locks come first,
+       * so positions follow commits.
+       */
+      const insertAs = Effect.fnUntraced(function* (
+        ids: { readonly message: string; readonly call: string },
         task: ReturnType<typeof owned>,
         role: Role,
         content: ReadonlyArray<ContentBlock>,
-        reply: MessageId | null
+        cause: Cause
       ) {
         const at = DateTime.toDateUtc(yield* DateTime.now)
-        const rows = yield* sql`
+        const also =
+          cause.replyOf === undefined
+            ? sql`DELETE FROM "ToolExecution" USING m WHERE "ToolExecution"."messageId" = ${cause.answers ?? null}`
+            : recordCall(ids.call, cause.replyOf.taskId, cause.replyOf.call, "reply", `(SELECT m."id" FROM m)`, at)
+        const inserted = yield* sql`
           WITH own AS (${task}), m AS (
             INSERT INTO "Message" ("id", "content", "role", "createdAt", "updatedAt", "taskId")
-            SELECT ${randomUUID()}, ${storableJson(content)}::jsonb, ${role}::"Role", ${at}, ${at}, own."id" FROM own
-            RETURNING "id", "position", "role", "createdAt", "taskId"
+            SELECT ${ids.message}, ${storableJson(content)}::jsonb, ${role}::"Role", ${at}, ${at}, own."id" FROM own
+            ON CONFLICT ("id") DO NOTHING RETURNING "id", "position", "role", "createdAt", "taskId"
           ), event AS (
             INSERT INTO "TaskEvent" ("taskId", "kind", "messageId", "createdAt") SELECT m."taskId", 'new_message', m."id", ${at} FROM m
-          ), done AS (
-            DELETE FROM "ToolExecution" USING m WHERE "ToolExecution"."messageId" = ${reply}
-          )
+          ), also AS (${also})
           SELECT m."id", m."position", m."role", m."createdAt" FROM m`
-        if (rows[0] === undefined) return Option.none<Entry>()
-        return Option.some<Entry>({ ...(yield* decodeInserted(rows[0])), content })
-      })
+        const row =
+          inserted[0] ??
+          (yield* sql`SELECT "id", "position", "role", "createdAt" FROM "Message" WHERE "id" = ${ids.message}`)[0]
+        if (row === undefined) return Option.none<Entry>()
+        const origin = cause.replyOf === undefined ? null : originOf(cause.replyOf.call)
+        return Option.some<Entry>({ ...(yield* decodeInserted(row)), content, origin })
+      }, repeatable)
+
+      const insert = (task: ReturnType<typeof owned>, role: Role, content: ReadonlyArray<ContentBlock>, cause: Cause) =>
+        Effect.suspend(() => insertAs({ message: randomUUID(), call: randomUUID() }, task, role, content, cause))
 
       const orLost = (lease: Lease) =>
         Effect.flatMap(
@@ -127,13 +197,13 @@ export class Conversations extends Context.Service<
         yield* Effect.annotateCurrentSpan({ "task.id": taskId })
         const [summaries, rows] = yield* Effect.all([
           sql`SELECT "id", "content" FROM "Summary" WHERE "taskId" = ${taskId} ORDER BY "createdAt" DESC, "id" DESC LIMIT 1`,
-          sql`SELECT ${columns} FROM "Message" m WHERE m."taskId" = ${taskId} AND m."summaryId" IS NULL ORDER BY m."createdAt", m."position"`
+          sql`SELECT ${columns} FROM ${entries} WHERE m."taskId" = ${taskId} AND m."summaryId" IS NULL ORDER BY m."createdAt", m."position"`
         ])
         return {
           summary: Option.fromNullishOr((yield* decodeSummaries(summaries))[0]),
           entries: yield* decodeEntries(rows)
         }
-      }, orUnavailable)
+      }, repeatable)
 
       const since = Effect.fn("Conversations.since")(function* (
         taskId: TaskId,
@@ -142,28 +212,31 @@ export class Conversations extends Context.Service<
       ) {
         yield* Effect.annotateCurrentSpan({ "task.id": taskId })
         const rows = yield* sql`
-          SELECT ${columns} FROM "Message" m
-          WHERE m."taskId" = ${taskId} AND m."position" > ${position} AND NOT ${sql.in("id", own)} ORDER BY m."position"`
+          SELECT ${columns} FROM ${entries}
+          WHERE m."taskId" = ${taskId} AND m."position" > ${position} AND m."id" <> ALL(string_to_array(${own.join(",")}, ',')) ORDER BY m."position"`
         return yield* decodeEntries(rows)
-      }, orUnavailable)
+      }, repeatable)
 
       const appendReply = Effect.fn("Conversations.appendReply")(
-        (lease: Lease, content: ReadonlyArray<ContentBlock>) =>
-          insert(owned(lease), "ASSISTANT", content, null).pipe(orLost(lease)),
-        orUnavailable
+        (lease: Lease, content: ReadonlyArray<ContentBlock>, call: AnsweredCall) =>
+          insert(owned(lease), "ASSISTANT", content, { replyOf: { taskId: lease.taskId, call } }).pipe(orLost(lease))
+      )
+
+      const appendNote = Effect.fn("Conversations.appendNote")((lease: Lease, note: string) =>
+        insert(owned(lease), "USER", [text(note)], {}).pipe(orLost(lease))
       )
 
       const appendResults = Effect.fn("Conversations.appendResults")(
         (lease: Lease, reply: MessageId, results: ReadonlyArray<ToolResultBlock>) =>
-          insert(owned(lease), "USER", results, reply).pipe(orLost(lease)),
-        orUnavailable
+          insert(owned(lease), "USER", results, { answers: reply }).pipe(orLost(lease))
       )
 
       const appendLateResults = Effect.fn("Conversations.appendLateResults")(
         (taskId: TaskId, reply: MessageId, results: ReadonlyArray<ToolResultBlock>) =>
-          insert(sql`SELECT t."id" FROM "Task" t WHERE t."id" = ${taskId} FOR NO KEY UPDATE`, "USER", results, reply),
-        Effect.asVoid,
-        orUnavailable
+          insert(sql`SELECT t."id" FROM "Task" t WHERE t."id" = ${taskId} FOR NO KEY UPDATE`, "USER", results, {
+            answers: reply
+          }),
+        Effect.asVoid
       )
 
       const appendUserAction = Effect.fn("Conversations.appendUserAction")(
@@ -172,10 +245,9 @@ export class Conversations extends Context.Service<
             sql`SELECT t."id" FROM "Task" t WHERE t."id" = ${taskId} AND t."control" = 'USER' FOR NO KEY UPDATE`,
             "USER",
             [action],
-            null
+            {}
           ),
-        Effect.asVoid,
-        orUnavailable
+        Effect.asVoid
       )
 
       const startTool = Effect.fn("Conversations.startTool")(function* (lease: Lease, reply: MessageId, index: number) {
@@ -183,9 +255,11 @@ export class Conversations extends Context.Service<
         const rows = yield* sql`
           WITH own AS (${owned(lease)})
           INSERT INTO "ToolExecution" ("messageId", "index", "taskId", "epoch", "startedAt")
-          SELECT ${reply}, ${index}::int, own."id", ${lease.epoch}::int, ${at} FROM own RETURNING "index"`
+          SELECT ${reply}, ${index}::int, own."id", ${lease.epoch}::int, ${at} FROM own
+          ON CONFLICT ("messageId", "index") DO UPDATE SET "startedAt" = excluded."startedAt", "epoch" = excluded."epoch"
+            WHERE "ToolExecution"."epoch" <= excluded."epoch" AND "ToolExecution"."finishedAt" IS NULL RETURNING "index"`
         if (rows.length === 0) return yield* new LeaseLost({ taskId: lease.taskId })
-      }, orUnavailable)
+      }, repeatable)
 
       const finishTool = Effect.fn("Conversations.finishTool")(function* (
         reply: MessageId,
@@ -195,38 +269,46 @@ export class Conversations extends Context.Service<
         const at = DateTime.toDateUtc(yield* DateTime.now)
         yield* sql`
           UPDATE "ToolExecution" SET "finishedAt" = ${at}, "result" = ${storableJson(result)}::json
-          WHERE "messageId" = ${reply} AND "index" = ${index}::int`
-      }, orUnavailable)
+          WHERE "messageId" = ${reply} AND "index" = ${index}::int AND "finishedAt" IS NULL`
+      }, repeatable)
 
       const executions = Effect.fn("Conversations.executions")(function* (reply: MessageId) {
         const rows =
           yield* sql`SELECT "index", "result" FROM "ToolExecution" WHERE "messageId" = ${reply} ORDER BY "index"`
         return yield* decodeExecutions(rows)
-      }, orUnavailable)
+      }, repeatable)
 
-      const summarize = Effect.fn("Conversations.summarize")(function* (
+      const summarizeAs = Effect.fnUntraced(function* (
+        ids: { readonly summary: string; readonly call: string },
         lease: Lease,
-        summary: { readonly content: string; readonly parentId: string | null; readonly through: bigint }
+        summary: NewSummary,
+        call: AnsweredCall
       ) {
         const at = DateTime.toDateUtc(yield* DateTime.now)
-        const id = randomUUID()
         const rows = yield* sql`
           WITH own AS (${owned(lease)}), s AS (
             INSERT INTO "Summary" ("id", "content", "createdAt", "updatedAt", "taskId", "parentId")
-            SELECT ${id}, ${storableText(summary.content)}, ${at}, ${at}, own."id", ${summary.parentId} FROM own RETURNING "id", "taskId"
+            SELECT ${ids.summary}, ${storableText(summary.content)}, ${at}, ${at}, own."id", ${summary.parentId} FROM own
+            ON CONFLICT ("id") DO NOTHING RETURNING "id", "taskId"
           ), m AS (
             UPDATE "Message" m SET "summaryId" = s."id", "updatedAt" = ${at} FROM s
             WHERE m."taskId" = s."taskId" AND m."summaryId" IS NULL AND m."position" <= ${summary.through}
-          )
+          ), call AS (${recordCall(ids.call, lease.taskId, call, "summary", "NULL", at)})
           SELECT "id" FROM s`
-        if (rows.length === 0) return yield* new LeaseLost({ taskId: lease.taskId })
-        return id
-      }, orUnavailable)
+        if (rows.length > 0) return ids.summary
+        const found = yield* sql`SELECT 1 FROM "Summary" WHERE "id" = ${ids.summary}`
+        return found.length > 0 ? ids.summary : yield* new LeaseLost({ taskId: lease.taskId })
+      }, repeatable)
+
+      const summarize = Effect.fn("Conversations.summarize")((lease: Lease, summary: NewSummary, call: AnsweredCall) =>
+        Effect.suspend(() => summarizeAs({ summary: randomUUID(), call: randomUUID() }, lease, summary, call))
+      )
 
       return Conversations.of({
         load,
         since,
         appendReply,
+        appendNote,
         startTool,
         finishTool,
         executions,
@@ -252,6 +334,8 @@ export const openReply = (entries: ReadonlyArray<Entry>): Option.Option<Entry> =
   return answered ? Option.none() : Option.some(reply)
 }
 
+const originOf = ({ model, prefix, provider }: AnsweredCall): Origin => ({ provider, model, prefix })
+
 const isBlock = Schema.is(ContentBlock)
 
 /** Blocks that no version of ours wrote are shown to the model as the JSON they are. */
@@ -266,11 +350,25 @@ const EntryRow = Schema.Struct({
 })
 const decodeInserted = Schema.decodeUnknownEffect(EntryRow)
 const decodeEntryRows = Schema.decodeUnknownEffect(
-  Schema.Array(Schema.Struct({ ...EntryRow.fields, content: Schema.Json }))
+  Schema.Array(
+    Schema.Struct({
+      ...EntryRow.fields,
+      content: Schema.Json,
+      provider: Schema.NullOr(Schema.String),
+      model: Schema.NullOr(Schema.String),
+      prefix: Schema.NullOr(Schema.String)
+    })
+  )
 )
 const decodeEntries = (rows: ReadonlyArray<unknown>) =>
   Effect.map(decodeEntryRows(rows), (decoded) =>
-    decoded.map((row): Entry => ({ ...row, content: blocksOf(row.content) }))
+    decoded.map(
+      ({ content, model, prefix, provider, ...row }): Entry => ({
+        ...row,
+        content: blocksOf(content),
+        origin: provider === null || model === null ? null : { provider, model, prefix }
+      })
+    )
   )
 const decodeSummaries = Schema.decodeUnknownEffect(
   Schema.Array(Schema.Struct({ id: Schema.String, content: Schema.String }))

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto"
 import { Context, DateTime, Effect, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
-import { orUnavailable } from "../database/DatabaseFailure.ts"
+import { repeatable } from "../database/DatabaseRetry.ts"
 import { storableJson } from "../database/StorableJson.ts"
 import { messageJson } from "../database/WireJson.ts"
 import { Message } from "../domain/Message.ts"
@@ -42,23 +42,29 @@ export class Messages extends Context.Service<
           SELECT ${sql.literal(messageJson("message"))} AS message FROM "Message" message WHERE message."taskId" = ${options.taskId}
           ORDER BY message."createdAt", message."position" LIMIT ${options.limit} OFFSET ${(options.page - 1) * options.limit}`
         return (yield* decodeRows(rows)).map((row) => row.message)
-      }, orUnavailable)
+      }, repeatable)
 
-      const addUserMessage = Effect.fn("Messages.addUserMessage")(function* (taskId: TaskId, text: string) {
-        yield* Effect.annotateCurrentSpan({ "task.id": taskId })
+      /** Stores the message; false when there is no such task. */
+      const insert = Effect.fnUntraced(function* (id: string, taskId: TaskId, text: string) {
         const at = DateTime.toDateUtc(yield* DateTime.now)
         // The task's row is locked first by every writer of messages: so positions and events follow the order of commits.
         const rows = yield* sql`
           WITH task AS (SELECT "id" FROM "Task" WHERE "id" = ${taskId} FOR NO KEY UPDATE), message AS (
             INSERT INTO "Message" ("id", "content", "role", "createdAt", "updatedAt", "taskId")
-            SELECT ${randomUUID()}, ${storableJson([{ type: "text", text }])}::jsonb, 'USER', ${at}, ${at}, task."id" FROM task RETURNING "id", "taskId"
+            SELECT ${id}, ${storableJson([{ type: "text", text }])}::jsonb, 'USER', ${at}, ${at}, task."id" FROM task
+            ON CONFLICT ("id") DO NOTHING RETURNING "id", "taskId"
           ), event AS (
             INSERT INTO "TaskEvent" ("taskId", "kind", "messageId", "createdAt") SELECT "taskId", 'new_message', "id", ${at} FROM message
           )
           SELECT 1 FROM message`
-        if (rows.length === 0) return yield* new TaskNotFound({ id: taskId })
+        return rows.length > 0 || (yield* sql`SELECT 1 FROM "Message" WHERE "id" = ${id}`).length > 0
+      }, repeatable)
+
+      const addUserMessage = Effect.fn("Messages.addUserMessage")(function* (taskId: TaskId, text: string) {
+        yield* Effect.annotateCurrentSpan({ "task.id": taskId })
+        if (!(yield* insert(randomUUID(), taskId, text))) return yield* new TaskNotFound({ id: taskId })
         return yield* tasks.get(taskId)
-      }, orUnavailable)
+      })
 
       return Messages.of({ list, addUserMessage })
     })

@@ -1,4 +1,4 @@
-import { Cause, Context, type DateTime, Effect, Layer, Schema } from "effect"
+import { Cause, Context, type DateTime, Duration, Effect, Fiber, Layer, Schema } from "effect"
 import { ClusterSchema, DeliverAt, Entity, type Sharding } from "effect/cluster"
 import { Rpc } from "effect/rpc"
 
@@ -32,6 +32,9 @@ const Check = Rpc.make("Check")
 /** A desktop; its id is the URL of its daemon. Whoever holds its shard drives it, alone (design: one runner per desktop). */
 export const DesktopEntity = Entity.make("Desktop", [Wake, WakeAt, Control, Check])
 
+/** How long a sender waits until its message is on its way. */
+const patience = Duration.seconds(1)
+
 /**
  * Messages to the worker of a desktop, wherever it lives. Sending never fails: the reconciler wakes a worker whose
  * message was lost, and the worker reads what to do from the database.
@@ -53,22 +56,27 @@ export class Placement extends Context.Service<
     Placement,
     Effect.gen(function* () {
       const desktops = yield* DesktopEntity.client
-      const logged = (what: string) =>
-        Effect.catchCause((cause: Cause.Cause<unknown>) =>
-          Effect.logWarning(`${what} was not sent`, Cause.pretty(cause))
+      const scope = yield* Effect.scope
+      /** While no runner has the desktop, or the database is away, sending takes long; it goes on without the sender then. */
+      const send = Effect.fnUntraced(function* (what: string, message: Effect.Effect<void, { readonly _tag: string }>) {
+        const sending = yield* message.pipe(
+          Effect.catchCause((cause) => Effect.logWarning(`${what} was not sent`, Cause.pretty(cause))),
+          Effect.forkIn(scope)
         )
+        yield* Effect.timeoutOption(Fiber.await(sending), patience)
+      })
       return Placement.of({
         wake: Effect.fn("Placement.wake")((desktop: string) =>
-          desktops(desktop).Wake(undefined, { discard: true }).pipe(logged("A wake-up"))
+          send("A wake-up", desktops(desktop).Wake(undefined, { discard: true }))
         ),
         wakeAt: Effect.fn("Placement.wakeAt")((desktop: string, at: DateTime.Utc) =>
-          desktops(desktop).WakeAt(new WakeAtPayload({ at }), { discard: true }).pipe(logged("A scheduled wake-up"))
+          send("A scheduled wake-up", desktops(desktop).WakeAt(new WakeAtPayload({ at }), { discard: true }))
         ),
         control: Effect.fn("Placement.control")((desktop: string, taskId: string) =>
-          desktops(desktop).Control({ taskId }, { discard: true }).pipe(logged("A control command"))
+          send("A control command", desktops(desktop).Control({ taskId }, { discard: true }))
         ),
         check: Effect.fn("Placement.check")((desktop: string) =>
-          desktops(desktop).Check(undefined, { discard: true }).pipe(logged("A check"))
+          send("A check", desktops(desktop).Check(undefined, { discard: true }))
         )
       })
     })

@@ -13,8 +13,9 @@ export const layer = Layer.unwrap(
     return SingleRunner.layer({
       runnerStorage: "sql",
       shardingConfig: {
-        // An address per process start: a restarted process must not keep the locks of its own corpse alive (stack.md).
-        runnerAddress: Option.some(RunnerAddress.make(`process-${process.pid}-${Date.now()}`, 1)),
+        // One address for all: the shards of a process that was killed are at once those of the next one. It is the connection to
+        // PostgreSQL that holds their locks, not the name: a second service can't take them, and a corpse holds nothing.
+        runnerAddress: Option.some(RunnerAddress.make("process", 1)),
         // One desktop has one entity; few shards make few locks.
         shardsPerGroup: 16,
         entityMessagePollInterval: Duration.seconds(1),

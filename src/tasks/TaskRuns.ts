@@ -1,6 +1,6 @@
 import { Context, DateTime, Effect, Layer, Option, Schema } from "effect"
 import { SqlClient } from "effect/sql"
-import { orUnavailable } from "../database/DatabaseFailure.ts"
+import { repeatable } from "../database/DatabaseRetry.ts"
 import { storableJson, storableText } from "../database/StorableJson.ts"
 import { taskJson } from "../database/WireJson.ts"
 import { Role, Task, TaskId, TaskStatus } from "../domain/Task.ts"
@@ -37,10 +37,12 @@ export class TaskRuns extends Context.Service<
      * task holds the desktop: one that needs help or that the user controls keeps it.
      */
     readonly claim: (desktop: string) => Effect.Effect<Option.Option<Claim>, DatabaseUnavailable>
-    /** Marks PENDING tasks whose `scheduledFor` has come as queued; true when some task waits for a desktop. */
+    /** Marks PENDING tasks whose `scheduledFor` has come as queued; true when workers have to do: some task is due, or a user holds a desktop. */
     readonly queueDue: Effect.Effect<boolean, DatabaseUnavailable>
     /** Ends the run with the task's new status. NEEDS_HELP hands control to the user and keeps the desktop. */
     readonly finish: (lease: Lease, outcome: Outcome) => Effect.Effect<void, LeaseLost | DatabaseUnavailable>
+    /** Shows on the running task why it waits; null once it does not any more. */
+    readonly showProblem: (lease: Lease, problem: string | null) => Effect.Effect<void, LeaseLost | DatabaseUnavailable>
     readonly standing: (taskId: TaskId) => Effect.Effect<Option.Option<Standing>, DatabaseUnavailable>
     /** The task under user control that holds the desktop, if any: what a restarted worker goes on capturing. */
     readonly heldByUser: (desktop: string) => Effect.Effect<Option.Option<TaskId>, DatabaseUnavailable>
@@ -79,7 +81,7 @@ export class TaskRuns extends Context.Service<
         const { epoch, interruptedAt, task } = yield* decodeClaim(rows[0])
         yield* Effect.annotateCurrentSpan({ "task.id": task.id, "task.epoch": epoch })
         return Option.some({ task, lease: { taskId: task.id, desktop, epoch }, interruptedAt })
-      }, orUnavailable)
+      }, repeatable)
 
       const queueDue = Effect.gen(function* () {
         const at = DateTime.toDateUtc(yield* DateTime.now)
@@ -93,9 +95,31 @@ export class TaskRuns extends Context.Service<
           SELECT EXISTS (
             SELECT 1 FROM "Task" t WHERE t."status" IN ('RUNNING', 'PENDING') AND t."control" = 'ASSISTANT'
               AND (t."status" = 'RUNNING' OR t."scheduledFor" IS NULL OR t."scheduledFor" <= ${at})
+          ) OR EXISTS (
+            SELECT 1 FROM "TaskRun" r JOIN "Task" t ON t."id" = r."taskId" WHERE r."active" AND t."control" = 'USER'
           ) AS waiting`
         return (yield* decodeWaiting(rows[0])).waiting
-      }).pipe(orUnavailable, Effect.withSpan("TaskRuns.queueDue"))
+      }).pipe(repeatable, Effect.withSpan("TaskRuns.queueDue"))
+
+      /** The task, locked, if the lease still owns it. */
+      const owned = (lease: Lease) => sql`
+        SELECT t."id" FROM "Task" t JOIN "TaskRun" r ON r."taskId" = t."id"
+        WHERE t."id" = ${lease.taskId} AND r."epoch" = ${lease.epoch} AND t."status" = 'RUNNING' AND t."control" = 'ASSISTANT'
+        FOR NO KEY UPDATE OF t, r`
+
+      const showProblem = Effect.fn("TaskRuns.showProblem")(function* (lease: Lease, problem: string | null) {
+        yield* Effect.annotateCurrentSpan({ "task.id": lease.taskId })
+        const at = DateTime.toDateUtc(yield* DateTime.now)
+        const rows = yield* sql`
+          WITH own AS (${owned(lease)}), task AS (
+            UPDATE "Task" task SET "error" = ${problem === null ? null : storableText(problem)}, "updatedAt" = ${at}
+            FROM own WHERE task."id" = own."id" RETURNING task.*
+          ), event AS (
+            INSERT INTO "TaskEvent" ("taskId", "kind", "payload", "createdAt") SELECT task."id", 'task_updated', ${taskOf}, ${at} FROM task
+          )
+          SELECT 1 FROM task`
+        if (rows.length === 0) return yield* new LeaseLost({ taskId: lease.taskId })
+      }, repeatable)
 
       const finish = Effect.fn("TaskRuns.finish")(function* (lease: Lease, outcome: Outcome) {
         yield* Effect.annotateCurrentSpan({ "task.id": lease.taskId, "task.status": outcome.status })
@@ -103,11 +127,7 @@ export class TaskRuns extends Context.Service<
         const result = outcome.status === "COMPLETED" ? storableJson({ description: outcome.description }) : null
         const error = outcome.status === "COMPLETED" || outcome.error === undefined ? null : storableText(outcome.error)
         const rows = yield* sql`
-          WITH own AS (
-            SELECT t."id" FROM "Task" t JOIN "TaskRun" r ON r."taskId" = t."id"
-            WHERE t."id" = ${lease.taskId} AND r."epoch" = ${lease.epoch} AND t."status" = 'RUNNING' AND t."control" = 'ASSISTANT'
-            FOR NO KEY UPDATE OF t, r
-          ), task AS (
+          WITH own AS (${owned(lease)}), task AS (
             UPDATE "Task" task SET "status" = ${outcome.status}::"TaskStatus", "updatedAt" = ${at},
               "control" = CASE WHEN ${outcome.status === "NEEDS_HELP"}::boolean THEN 'USER'::"Role" ELSE task."control" END,
               "completedAt" = CASE WHEN ${outcome.status === "COMPLETED"}::boolean THEN ${at}::timestamptz ELSE task."completedAt" END,
@@ -120,24 +140,29 @@ export class TaskRuns extends Context.Service<
             INSERT INTO "TaskEvent" ("taskId", "kind", "payload", "createdAt") SELECT task."id", 'task_updated', ${taskOf}, ${at} FROM task
           )
           SELECT 1 FROM task`
-        if (rows.length === 0) return yield* new LeaseLost({ taskId: lease.taskId })
-      }, orUnavailable)
+        if (rows.length > 0) return
+        // Only this run's own end can have been stored under its epoch: in an attempt whose answer was lost.
+        const ended = yield* sql`
+          SELECT 1 FROM "Task" t JOIN "TaskRun" r ON r."taskId" = t."id"
+          WHERE t."id" = ${lease.taskId} AND r."epoch" = ${lease.epoch} AND t."status" = ${outcome.status}::"TaskStatus"`
+        if (ended.length === 0) return yield* new LeaseLost({ taskId: lease.taskId })
+      }, repeatable)
 
       const standing = Effect.fn("TaskRuns.standing")(function* (taskId: TaskId) {
         yield* Effect.annotateCurrentSpan({ "task.id": taskId })
         const rows = yield* sql`
           SELECT t."control", t."status", r."epoch", r."desktop" FROM "Task" t LEFT JOIN "TaskRun" r ON r."taskId" = t."id" WHERE t."id" = ${taskId}`
         return rows[0] === undefined ? Option.none() : Option.some(yield* decodeStanding(rows[0]))
-      }, orUnavailable)
+      }, repeatable)
 
       const heldByUser = Effect.fn("TaskRuns.heldByUser")(function* (desktop: string) {
         const rows = yield* sql`
           SELECT t."id" FROM "Task" t JOIN "TaskRun" r ON r."taskId" = t."id"
           WHERE r."active" AND r."desktop" = ${desktop} AND t."control" = 'USER'`
         return rows[0] === undefined ? Option.none() : Option.some((yield* decodeHeld(rows[0])).id)
-      }, orUnavailable)
+      }, repeatable)
 
-      return TaskRuns.of({ claim, queueDue, finish, standing, heldByUser })
+      return TaskRuns.of({ claim, queueDue, finish, showProblem, standing, heldByUser })
     })
   )
 }

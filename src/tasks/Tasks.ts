@@ -4,13 +4,13 @@ import { SqlClient } from "effect/sql"
 import { ModelCatalog } from "../agent/models/ModelCatalog.ts"
 import { Analytics } from "../analytics/Analytics.ts"
 import { Settings } from "../config/Settings.ts"
-import { orUnavailable } from "../database/DatabaseFailure.ts"
+import { atMostOnce, repeatable } from "../database/DatabaseRetry.ts"
 import { storableJson, storableText } from "../database/StorableJson.ts"
 import { fileJson, taskJson } from "../database/WireJson.ts"
 import {
   type Role,
   Task,
-  type TaskId,
+  TaskId,
   type TaskModel,
   type TaskPriority,
   type TaskStatus,
@@ -18,7 +18,7 @@ import {
   TaskWithFiles
 } from "../domain/Task.ts"
 import {
-  type DatabaseUnavailable,
+  DatabaseUnavailable,
   type ModelsUnavailable,
   type NoModelConfigured,
   TaskAlreadyFinished,
@@ -30,6 +30,8 @@ import { Placement } from "../placement/Placement.ts"
 
 /** What a client, or the agent, says of a task to be created; absent fields get the schema's defaults. */
 export interface NewTask {
+  /** Absent: a new one. A task that has the id already is not created again. */
+  readonly id?: TaskId
   readonly description: string
   readonly type?: TaskType | undefined
   readonly scheduledFor?: DateTime.Utc | undefined
@@ -79,20 +81,17 @@ export class Tasks extends Context.Service<
       const anyDesktop = Option.fromNullishOr(settings.desktopUrls[0])
       const taskOf = sql.literal(taskJson("task"))
 
-      const create = Effect.fn("Tasks.create")(function* (input: NewTask) {
-        const id = randomUUID()
-        yield* Effect.annotateCurrentSpan({ "task.id": id })
-        const model = input.model ?? (yield* catalog.default)
-        const now = yield* DateTime.now
-        const at = DateTime.toDateUtc(now)
+      /** Inserts the task with all that belongs to it, unless an earlier attempt has done so; answers the row. */
+      const insert = Effect.fnUntraced(function* (id: TaskId, messageId: string, input: NewTask, model: TaskModel) {
+        const at = DateTime.toDateUtc(yield* DateTime.now)
         const files = input.files ?? []
-        const rows = yield* sql`
+        const inserted = yield* sql`
           WITH task AS (
             INSERT INTO "Task" ("id", "description", "type", "priority", "createdBy", "scheduledFor", "model", "createdAt", "updatedAt")
             VALUES (${id}, ${storableText(input.description)}, ${input.type ?? "IMMEDIATE"}::"TaskType",
               ${input.priority ?? "MEDIUM"}::"TaskPriority", ${input.createdBy ?? "USER"}::"Role",
               ${input.scheduledFor === undefined ? null : DateTime.toDateUtc(input.scheduledFor)}, ${storableJson(model)}::jsonb, ${at}, ${at})
-            RETURNING *
+            ON CONFLICT ("id") DO NOTHING RETURNING *
           ), files AS (
             INSERT INTO "File" ("id", "name", "type", "size", "data", "createdAt", "updatedAt", "taskId")
             SELECT f.id, f.name, f.type, f.size, f.data, ${at}, ${at}, task."id"
@@ -100,20 +99,28 @@ export class Tasks extends Context.Service<
               AS f(id text, name text, type text, size int, data text)
           ), message AS (
             INSERT INTO "Message" ("id", "content", "role", "createdAt", "updatedAt", "taskId")
-            SELECT ${randomUUID()}, ${storableJson([{ type: "text", text: firstMessage(input) }])}::jsonb, 'USER', ${at}, ${at}, task."id" FROM task
+            SELECT ${messageId}, ${storableJson([{ type: "text", text: firstMessage(input) }])}::jsonb, 'USER', ${at}, ${at}, task."id" FROM task
           ), event AS (
             INSERT INTO "TaskEvent" ("taskId", "kind", "payload", "createdAt") SELECT task."id", 'task_created', ${taskOf}, ${at} FROM task
           )
           SELECT ${taskOf} AS task FROM task`
-        const { task } = yield* decodeCreated(rows[0])
+        const row = inserted[0] ?? (yield* sql`SELECT ${taskOf} AS task FROM "Task" task WHERE task."id" = ${id}`)[0]
+        return (yield* decodeCreated(row)).task
+      }, repeatable)
+
+      const create = Effect.fn("Tasks.create")(function* (input: NewTask) {
+        const id = input.id ?? TaskId.make(randomUUID())
+        yield* Effect.annotateCurrentSpan({ "task.id": id })
+        const model = input.model ?? (yield* catalog.default)
+        const task = yield* insert(id, randomUUID(), input, model)
         if (Option.isSome(anyDesktop)) {
           const due = task.scheduledFor
-          yield* due === null || DateTime.isLessThanOrEqualTo(due, now)
+          yield* due === null || DateTime.isLessThanOrEqualTo(due, yield* DateTime.now)
             ? placement.wake(anyDesktop.value)
             : placement.wakeAt(anyDesktop.value, due)
         }
         return task
-      }, orUnavailable)
+      })
 
       const get = Effect.fn("Tasks.get")(function* (id: TaskId) {
         yield* Effect.annotateCurrentSpan({ "task.id": id })
@@ -125,7 +132,7 @@ export class Tasks extends Context.Service<
         if (rows[0] === undefined) return yield* new TaskNotFound({ id })
         const { files, task } = yield* decodeWithFiles(rows[0])
         return { ...task, files }
-      }, orUnavailable)
+      }, repeatable)
 
       const list = Effect.fn("Tasks.list")(function* (options: {
         readonly page: number
@@ -144,7 +151,7 @@ export class Tasks extends Context.Service<
             ) AS task
           ) AS tasks`
         return yield* decodePage(rows[0])
-      }, orUnavailable)
+      }, repeatable)
 
       /** The desktop whose worker must hear of a change to the task: the one it ran on, else the one it would run on. */
       const tellWorker = (id: TaskId, desktop: string | null) =>
@@ -156,26 +163,25 @@ export class Tasks extends Context.Service<
           }
         )
 
+      /** Where nobody knows whether the change has happened, the workers must look. */
+      const orLook = <A, E>(id: TaskId, change: Effect.Effect<A, E | DatabaseUnavailable>) =>
+        Effect.tapError(change, (error) =>
+          error instanceof DatabaseUnavailable
+            ? Effect.forEach(settings.desktopUrls, (url) => placement.control(url, id), { discard: true })
+            : Effect.void
+        )
+
       /**
        * One transition of a task by its user: changes the row where `when` holds and fences the run that goes on, so
        * that nothing of it is written any more once this is committed.
        */
-      const transition = Effect.fnUntraced(function* <E>(
-        id: TaskId,
-        change: {
-          readonly set: string
-          readonly when: string
-          readonly run: string
-          readonly refused: (id: TaskId) => E
-        }
-      ) {
-        yield* Effect.annotateCurrentSpan({ "task.id": id })
+      const change = Effect.fnUntraced(function* <E>(id: TaskId, how: Transition<E>) {
         const at = DateTime.toDateUtc(yield* DateTime.now)
         const rows = yield* sql`
           WITH task AS (
-            UPDATE "Task" SET ${sql.literal(change.set)}, "updatedAt" = ${at} WHERE "id" = ${id} AND ${sql.literal(change.when)} RETURNING *
+            UPDATE "Task" SET ${sql.literal(how.set)}, "updatedAt" = ${at} WHERE "id" = ${id} AND ${sql.literal(how.when)} RETURNING *
           ), run AS (
-            UPDATE "TaskRun" run SET ${sql.literal(change.run)}, "epoch" = run."epoch" + 1, "interruptedAt" = ${at}, "updatedAt" = ${at}
+            UPDATE "TaskRun" run SET ${sql.literal(how.run)}, "epoch" = run."epoch" + 1, "interruptedAt" = ${at}, "updatedAt" = ${at}
             FROM task WHERE run."taskId" = task."id" RETURNING run."desktop"
           ), event AS (
             INSERT INTO "TaskEvent" ("taskId", "kind", "payload", "createdAt") SELECT task."id", 'task_updated', ${taskOf}, ${at} FROM task
@@ -183,16 +189,21 @@ export class Tasks extends Context.Service<
           SELECT ${taskOf} AS task, (SELECT "desktop" FROM run) AS desktop FROM task`
         if (rows[0] === undefined) {
           const found = yield* sql`SELECT 1 FROM "Task" WHERE "id" = ${id}`
-          return yield* Effect.fail(found.length === 0 ? new TaskNotFound({ id }) : change.refused(id))
+          return yield* Effect.fail(found.length === 0 ? new TaskNotFound({ id }) : how.refused(id))
         }
-        const { desktop, task } = yield* decodeChanged(rows[0])
+        return yield* decodeChanged(rows[0])
+      }, atMostOnce)
+
+      const transition = Effect.fnUntraced(function* <E>(id: TaskId, how: Transition<E>) {
+        yield* Effect.annotateCurrentSpan({ "task.id": id })
+        const { desktop, task } = yield* orLook(id, change(id, how))
         yield* tellWorker(id, desktop)
         return task
-      }, orUnavailable)
+      })
 
       const takeover = Effect.fn("Tasks.takeover")((id: TaskId) =>
         transition(id, {
-          set: `"control" = 'USER'`,
+          set: `"control" = 'USER', "error" = NULL`,
           when: `"control" = 'ASSISTANT'`,
           run: `"active" = run."active"`,
           refused: () => new TaskNotUnderAgentControl({ id })
@@ -210,15 +221,14 @@ export class Tasks extends Context.Service<
 
       const cancel = Effect.fn("Tasks.cancel")((id: TaskId) =>
         transition(id, {
-          set: `"status" = 'CANCELLED'`,
+          set: `"status" = 'CANCELLED', "error" = NULL`,
           when: `"status" NOT IN ('COMPLETED', 'FAILED', 'CANCELLED')`,
           run: `"active" = FALSE`,
           refused: () => new TaskAlreadyFinished({ id })
         }).pipe(Effect.tap(() => analytics.report(id)))
       )
 
-      const remove = Effect.fn("Tasks.remove")(function* (id: TaskId) {
-        yield* Effect.annotateCurrentSpan({ "task.id": id })
+      const drop = Effect.fnUntraced(function* (id: TaskId) {
         const at = DateTime.toDateUtc(yield* DateTime.now)
         const rows = yield* sql`
           WITH task AS (
@@ -228,13 +238,26 @@ export class Tasks extends Context.Service<
           )
           SELECT (SELECT run."desktop" FROM "TaskRun" run WHERE run."taskId" = task."id") AS desktop FROM task`
         if (rows[0] === undefined) return yield* new TaskNotFound({ id })
-        const { desktop } = yield* decodeRemoved(rows[0])
+        return yield* decodeRemoved(rows[0])
+      }, atMostOnce)
+
+      const remove = Effect.fn("Tasks.remove")(function* (id: TaskId) {
+        yield* Effect.annotateCurrentSpan({ "task.id": id })
+        const { desktop } = yield* orLook(id, drop(id))
         yield* tellWorker(id, desktop)
-      }, orUnavailable)
+      })
 
       return Tasks.of({ create, get, list, remove, takeover, resume, cancel })
     })
   )
+}
+
+/** Changes of a task's row and its run's, as SQL, and what is said where they do not apply. */
+interface Transition<E> {
+  readonly set: string
+  readonly when: string
+  readonly run: string
+  readonly refused: (id: TaskId) => E
 }
 
 /** The first USER message: the description, a space, and a line for each file (rest.md, POST /tasks). */

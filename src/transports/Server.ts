@@ -1,86 +1,168 @@
-import { createServer, type IncomingMessage, type Server, ServerResponse } from "node:http"
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { Socket } from "node:net"
-import { NodeHttpServer } from "@effect/platform-node"
-import { Context, Duration, Effect, Layer, Schema, type Scope } from "effect"
-import type { HttpServerError } from "effect/http"
+import type { Duplex } from "node:stream"
+import { NodeHttpServer, NodeWS } from "@effect/platform-node"
+import { Context, Deferred, Effect, Layer, Schedule, Schema, Scope } from "effect"
+import { HttpServer } from "effect/http"
+import { NetAddress } from "effect/net"
 import { Settings } from "../config/Settings.ts"
 
-/** The port can't be listened on; the message says what to do. */
+/** The address can't be listened on; the message says what to do. */
 export class ListenFailed extends Schema.TaggedError<ListenFailed>()("ListenFailed", { message: Schema.String }) {}
 
-/** What takes the requests and upgrades under `/socket.io/`. */
-export interface SocketEngine {
+/** What takes requests and upgrades from the port. */
+export interface PortHandler {
   readonly handleRequest: (request: IncomingMessage, response: ServerResponse) => void
-  readonly handleUpgrade: (request: IncomingMessage, socket: Socket, head: Buffer) => void
+  readonly handleUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 }
 
-/** Lets Socket.IO's engine share the port (stack.md, "Socket.IO beside Effect on one port"). */
+/** Gives Socket.IO what comes in under `/socket.io/`, until the scope closes. */
 export class SocketPort extends Context.Service<
   SocketPort,
-  { readonly attach: (engine: SocketEngine) => Effect.Effect<void, never, Scope.Scope> }
+  { readonly attach: (handler: PortHandler) => Effect.Effect<void, never, Scope.Scope> }
 >()("bytebot/SocketPort") {}
 
-const isSocketPath = (request: IncomingMessage): boolean => request.url?.startsWith("/socket.io/") === true
+/**
+ * Milliseconds. Slow headers and bodies are given up; an idle connection lives longer than those of usual proxies (60 s),
+ * so that it is the proxy that closes it and no request gets lost.
+ */
+const timeouts = {
+  headersTimeout: 20_000,
+  requestTimeout: 300_000,
+  connectionsCheckingInterval: 5_000,
+  keepAliveTimeout: 65_000
+}
 
 /**
- * The service's one HTTP server. Requests and upgrades under `/socket.io/` go to the engine before any listener of
- * Effect's sees them; everything else is Effect's.
+ * The one port of the service, for Effect's HttpServer and for Socket.IO: each sees its own requests and upgrades only.
+ * At the end nobody is let in any more, running requests get `shutdownTimeout` to finish, and the rest is cut off; layers
+ * with sockets or endless responses are built on this one, so that they have ended theirs by then.
  */
-export const layer = Layer.unwrap(
-  Effect.gen(function* () {
-    const { host, port, shutdownTimeout } = yield* Settings
-    let engine: SocketEngine | undefined
-    const makeServer = (): Server => {
-      const server = createServer({ keepAliveTimeout: 65_000, headersTimeout: 60_000, requestTimeout: 300_000 })
-      const emit = server.emit.bind(server)
-      server.emit = (event: string, ...args: Array<unknown>): boolean => {
-        const [request, second, head] = args
-        if (engine !== undefined && isRequest(request) && isSocketPath(request)) {
-          if (event === "request" && second instanceof ServerResponse) {
-            engine.handleRequest(request, second)
-            return true
-          }
-          if (event === "upgrade" && Buffer.isBuffer(head)) {
-            engine.handleUpgrade(request, request.socket, head)
-            return true
-          }
-        }
-        return emit(event, ...args)
-      }
-      return server
-    }
-    const socketPort = Layer.succeed(
-      SocketPort,
-      SocketPort.of({
-        attach: (attached) =>
-          Effect.acquireRelease(
+export const layer = Layer.merge(
+  Layer.effectContext(
+    Effect.gen(function* () {
+      const { host, port, shutdownTimeout } = yield* Settings
+      const handlers: { http?: PortHandler | undefined; sockets?: PortHandler | undefined } = {}
+      const choose = ({ url }: IncomingMessage) =>
+        handlers[url?.startsWith("/socket.io/") === true ? "sockets" : "http"]
+      const server = createServer(timeouts)
+      server.on("request", (request, response) => (choose(request) ?? notReady).handleRequest(request, response))
+      server.on("upgrade", (request, socket, head) =>
+        (choose(request) ?? notReady).handleUpgrade(request, socket, head)
+      )
+
+      const closed = yield* untilClosed(server)
+      yield* listen(server, { host, port })
+      const address = yield* boundAddress(server)
+
+      const put = (place: keyof typeof handlers, handler: PortHandler) =>
+        Effect.acquireRelease(
+          Effect.sync(() => {
+            handlers[place] = handler
+          }),
+          () =>
             Effect.sync(() => {
-              engine = attached
-            }),
-            () =>
-              Effect.sync(() => {
-                engine = undefined
-              })
-          )
+              handlers[place] = undefined
+            })
+        )
+
+      const http = HttpServer.make({
+        address,
+        serve: Effect.fnUntraced(function* (app, middleware) {
+          // Closing this scope interrupts the requests that are still running.
+          const scope = yield* Scope.fork(yield* Effect.scope, "parallel")
+          const webSockets = new NodeWS.WebSocketServer({ noServer: true })
+          yield* put("http", {
+            handleRequest: yield* NodeHttpServer.makeHandler(app, { scope, middleware }),
+            handleUpgrade: yield* NodeHttpServer.makeUpgradeHandler(Effect.succeed(webSockets), app, {
+              scope,
+              middleware
+            })
+          })
+          yield* Effect.addFinalizer(() => drain(server, closed).pipe(Effect.timeoutOption(shutdownTimeout)))
+        })
       })
-    )
-    const http = NodeHttpServer.layer(makeServer, {
-      host,
-      port,
-      gracefulShutdownTimeout: Duration.min(shutdownTimeout, Duration.seconds(5))
-    }).pipe(Layer.catch((error) => Layer.effectContext(Effect.fail(listenFailed(port, error)))))
-    return Layer.merge(socketPort, http)
-  })
+      return Context.make(HttpServer.HttpServer, http).pipe(
+        Context.add(SocketPort, SocketPort.of({ attach: (handler) => put("sockets", handler) }))
+      )
+    })
+  ),
+  NodeHttpServer.layerHttpServices
 )
 
-const isRequest = (value: unknown): value is IncomingMessage =>
-  typeof value === "object" && value !== null && "url" in value && "socket" in value
+/** Answers while the service starts or stops. */
+const notReady: PortHandler = {
+  handleRequest: (_, response) => {
+    const body = JSON.stringify({
+      message: "The service is starting or stopping",
+      error: "Service Unavailable",
+      statusCode: 503
+    })
+    response.writeHead(503, { "content-type": "application/json", "retry-after": "1", connection: "close" }).end(body)
+  },
+  handleUpgrade: (_, socket) => {
+    socket.on("error", () => socket.destroy())
+    socket.end("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n")
+  }
+}
 
-const listenFailed = (port: number, error: HttpServerError.ServeError): ListenFailed => {
-  const reason = error.cause instanceof Error ? error.cause.message : String(error.cause)
+const listen = Effect.fnUntraced(function* (server: Server, options: { readonly host: string; readonly port: number }) {
+  yield* Effect.callback<void, ListenFailed>((resume) => {
+    const failed = (error: Error) => resume(Effect.fail(listenFailed(options, error)))
+    server.once("error", failed)
+    server.listen(options, () => {
+      server.off("error", failed)
+      resume(Effect.void)
+    })
+  })
+  // Later ones concern single connections (too many open files); without a listener they would end the process.
+  const log = Effect.runForkWith(yield* Effect.context<never>())
+  server.on("error", (error) => log(Effect.logError("The HTTP server could not take a connection", error)))
+})
+
+const listenFailed = ({ host, port }: { readonly host: string; readonly port: number }, error: Error): ListenFailed => {
+  const message = {
+    EADDRINUSE: `Port ${port} is in use: stop the other process, or set PORT to another one`,
+    EACCES: `The service may not listen on port ${port}: set PORT to one above 1023`,
+    EADDRNOTAVAIL: `This machine does not have the address ${host}: set HOST to 0.0.0.0, or to an address of its own`,
+    ENOTFOUND: `There is no host ${host}: set HOST to 0.0.0.0, or to an address of this machine`
+  }
+  const code = Object.entries(message).find(([name]) => "code" in error && error.code === name)
   return new ListenFailed({
-    message: /EADDRINUSE/.test(reason)
-      ? `Port ${port} is in use: stop the other process, or set PORT to another one`
-      : `The service can't listen on port ${port}: ${reason}`
+    message: code?.[1] ?? `The service can't listen on ${host}, port ${port}: ${error.message}`
   })
 }
+
+const boundAddress = (server: Server): Effect.Effect<NetAddress.SocketAddress> => {
+  const address = server.address()
+  return address === null || typeof address === "string"
+    ? Effect.die(new Error("The server listens on no TCP port"))
+    : Effect.orDie(Effect.fromResult(NetAddress.inetAddressFromIpString(address.address, address.port)))
+}
+
+/** Done when the server and all its connections are closed, which is seen to at the end of the scope. */
+const untilClosed = Effect.fnUntraced(function* (server: Server) {
+  const closed = yield* Deferred.make<void>()
+  const connections = new Set<Socket>()
+  server.on("close", () => Deferred.doneUnsafe(closed, Effect.void))
+  server.on("connection", (socket) => {
+    connections.add(socket)
+    socket.once("close", () => connections.delete(socket))
+  })
+  yield* Effect.addFinalizer(() =>
+    Effect.gen(function* () {
+      if (!server.listening && connections.size === 0) return
+      yield* drain(server, closed).pipe(Effect.timeoutOption("1 second"))
+      for (const socket of connections) socket.destroy()
+    })
+  )
+  return closed
+})
+
+/** Lets nobody in any more, and waits until those inside have got their answers. */
+const drain = (server: Server, closed: Deferred.Deferred<void>) =>
+  Effect.sync(() => {
+    if (server.listening) server.close()
+    // A connection that fell idle just now stays open for another request unless told otherwise.
+    server.closeIdleConnections()
+  }).pipe(Effect.repeat(Schedule.spaced("50 millis")), Effect.raceFirst(Deferred.await(closed)))

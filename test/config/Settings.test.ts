@@ -31,7 +31,8 @@ describe("defaults", () => {
       assert.strictEqual(millis(settings.shutdownTimeout), 10_000)
       assert.strictEqual(settings.dataDir, ".data")
       assert.strictEqual(settings.databasePoolMax, 10)
-      assert.strictEqual(millis(settings.databaseConnectTimeout), 10_000)
+      assert.strictEqual(millis(settings.databaseConnectTimeout), 5000)
+      assert.strictEqual(millis(settings.databaseStatementTimeout), 7000)
       assert.strictEqual(millis(settings.databaseConnectRetry), 60_000)
       assert.strictEqual(settings.migrateOnStart, true)
       assert.strictEqual(millis(settings.modelRetryFor), 900_000)
@@ -223,6 +224,7 @@ describe("bad values", () => {
     DATABASE_URL: `mysql://root:${secret}@db/bytebot`,
     DATABASE_POOL_MAX: "0",
     DATABASE_CONNECT_TIMEOUT: "0",
+    DATABASE_STATEMENT_TIMEOUT: "99",
     DATABASE_CONNECT_RETRY: "-1",
     MIGRATE_ON_START: "maybe",
     ANTHROPIC_BASE_URL: "localhost:4000",
@@ -230,12 +232,15 @@ describe("bad values", () => {
     GOOGLE_GEMINI_BASE_URL: "http://",
     BYTEBOT_LLM_PROXY_URL: "http://proxy/?x=1",
     BYTEBOT_MODELS: '[{"provider": "anthropic", "name": "x", "contextwindow": 1}]',
-    BYTEBOT_MODEL_FALLBACKS: ",",
+    BYTEBOT_MODEL_FALLBACKS: "anthropic/claude-haiku-5-5,claude",
+    BYTEBOT_MODEL_FALLBACK_AFTER: "-1",
     BYTEBOT_MODEL_RETRY_FOR: "1e3",
     BYTEBOT_DESKTOP_BASE_URL: `http://fine:9990,desk:${secret}@host`,
     BYTEBOT_SETTLE_DELAY: "0.5",
     BYTEBOT_MAX_ITERATIONS: "many",
     BYTEBOT_KEEP_SCREENSHOTS: "0",
+    BYTEBOT_TASK_TOKEN_BUDGET: "0",
+    BYTEBOT_TASK_COST_BUDGET: "-1",
     BYTEBOT_ANALYTICS_ENDPOINT: `file://user:${secret}@host/x`,
     CLUSTER: "2",
     REDIS_URL: `http://:${secret}@redis`,

@@ -17,7 +17,7 @@ describe("the notice at start", () => {
         "  desktop:  none",
         "  models:   none",
         "Before tasks can run it needs (in the environment or in .env, then start again):",
-        "  - a model: set ANTHROPIC_API_KEY",
+        "  - a model: set ANTHROPIC_API_KEY or OPENAI_API_KEY or GEMINI_API_KEY or BYTEBOT_LLM_PROXY_URL",
         "  - a desktop: set BYTEBOT_DESKTOP_BASE_URL=http://localhost:9990",
         "Try: curl http://localhost:9991/tasks"
       ])
@@ -39,15 +39,15 @@ describe("the notice at start", () => {
     })
   )
 
-  it.effect("passes the remarks on, and does not count a provider that waits", () =>
+  it.effect("passes the remarks on", () =>
     Effect.gen(function* () {
       const lines = yield* noticeFor(
-        { OPENAI_API_KEY: "key", BYTEBOT_DESKTOP_BASE_URL: "http://a:1,http://b:1" },
+        { BYTEBOT_LLM_PROXY_URL: "http://p:1", WORKERS: "2", BYTEBOT_DESKTOP_BASE_URL: "http://a:1,http://b:1" },
         "http://[::]:80"
       )
-      assert.include(lines, "  models:   none")
+      assert.include(lines, "  models:   the proxy")
       assert.include(lines, "  desktop:  http://a:1")
-      assert.include(lines, "Note: OPENAI_API_KEY has no effect yet (it waits for the OpenAI provider).")
+      assert.isTrue(lines.some((line) => line.startsWith("Note: WORKERS is ignored")))
       assert.strictEqual(lines.filter((line) => line.startsWith("Note: ")).length, 2)
       assert.strictEqual(lines.at(-1), "Try: curl http://localhost:80/tasks")
     })

@@ -6,13 +6,14 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Layer, Logger } from "effect"
 import { SqlClient } from "effect/sql"
 import { Settings } from "../../src/config/Settings.ts"
+import { Startup } from "../../src/health/Startup.ts"
 import { Database } from "../../src/database/Database.ts"
 import { relay } from "../support/relay.ts"
 import { admin, dropAtEnd, migrated, uniqueName, urlOf } from "../support/TestDatabase.ts"
 
 /** Builds the layer as the service does; the database is there until the scope closes. */
 const connect = (variables: Readonly<Record<string, string>>) =>
-  Layer.build(Database.layer.pipe(Layer.provide(Settings.layerFrom(variables))))
+  Layer.build(Database.layer.pipe(Layer.provide(Startup.layer), Layer.provide(Settings.layerFrom(variables))))
 
 /** The lines that the effect logs. */
 const logged = <A, E, R>(effect: Effect.Effect<A, E, R>, onLine: (line: string) => void = () => undefined) => {

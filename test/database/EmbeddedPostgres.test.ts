@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
+import { existsSync } from "node:fs"
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
@@ -176,6 +177,7 @@ describe("the private server", () => {
       const error = yield* Effect.flip(start(dataDir))
       assert.strictEqual(error._tag, "DataFolderOfOtherVersion")
       assert.match(error.message, /PostgreSQL 12, .* PostgreSQL 18/)
+      assert.deepStrictEqual(yield* Effect.promise(() => readdir(join(dataDir, "postgres"))), ["PG_VERSION"])
     }).pipe(Effect.scoped)
   )
 
@@ -199,6 +201,39 @@ describe("the private server", () => {
       const error = yield* Effect.flip(start(join(file, "data")))
       assert.strictEqual(error._tag, "DataFolderUnusable")
       assert.include(error.message, "BYTEBOT_DATA_DIR")
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("a visitor of the private server", () => {
+  const visit = (dataDir: string) =>
+    EmbeddedPostgres.visit({ dataDir, database: "postgres" }).pipe(Effect.map(({ url }) => Redacted.value(url)))
+
+  it.live("shares the server of a running service, which stays when the visitor has gone", () =>
+    Effect.gen(function* () {
+      const dataDir = yield* folder
+      const { url } = yield* otherService(dataDir)
+      yield* store(url)
+      yield* Effect.scoped(Effect.map(visit(dataDir), (visited) => assert.strictEqual(visited, url)))
+      yield* assertKept(url)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("starts the server for as long as it needs it where no service runs", () =>
+    Effect.gen(function* () {
+      const dataDir = yield* folder
+      yield* Effect.scoped(Effect.flatMap(start(dataDir), store))
+      yield* Effect.scoped(Effect.flatMap(visit(dataDir), assertKept))
+      assert.isFalse(existsSync(join(dataDir, "postgres", "postmaster.pid")))
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("creates no data", () =>
+    Effect.gen(function* () {
+      const dataDir = join(yield* folder, "absent")
+      const error = yield* Effect.flip(visit(dataDir))
+      assert.strictEqual(error._tag, "NoPrivateData")
+      assert.isFalse(existsSync(dataDir))
     }).pipe(Effect.scoped)
   )
 })

@@ -2,8 +2,8 @@ import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 
 /**
- * The database's public schema as the system catalogs tell it, a line per fact and sorted: columns (not their order), constraints, indexes, enums,
- * triggers, functions. Tables in `except` are left out.
+ * The database's public schema as the system catalogs tell it, a line per fact and sorted: columns (not their order), constraints, indexes,
+ * sequences, enums, triggers, functions. Tables in `except` are left out.
  */
 export const schemaOf = Effect.fnUntraced(function* (except: ReadonlyArray<string> = []) {
   const sql = yield* SqlClient.SqlClient
@@ -16,6 +16,8 @@ export const schemaOf = Effect.fnUntraced(function* (except: ReadonlyArray<strin
       FROM information_schema.columns JOIN tables ON relname = table_name WHERE table_schema = 'public'
     UNION ALL SELECT 'constraint ' || t.relname || ' ' || k.conname || ' ' || pg_get_constraintdef(k.oid) FROM pg_constraint k JOIN tables t ON t.oid = k.conrelid
     UNION ALL SELECT 'index ' || pg_get_indexdef(i.indexrelid) FROM pg_index i JOIN tables t ON t.oid = i.indrelid
+    UNION ALL SELECT 'sequence ' || concat_ws(' | ', s.sequencename, s.data_type, s.start_value, s.min_value, s.max_value, s.increment_by, s.cycle)
+      FROM pg_sequences s WHERE s.schemaname = 'public'
     UNION ALL SELECT 'trigger ' || pg_get_triggerdef(g.oid) FROM pg_trigger g JOIN tables t ON t.oid = g.tgrelid WHERE NOT g.tgisinternal
     UNION ALL SELECT 'type ' || y.typname || ' ' || (SELECT string_agg(e.enumlabel, ', ' ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = y.oid)
       FROM pg_type y WHERE y.typnamespace = 'public'::regnamespace AND y.typtype = 'e'

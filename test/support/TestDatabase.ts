@@ -4,6 +4,9 @@ import { Context, Effect, Layer, Redacted, type Scope } from "effect"
 import { Reactivity } from "effect/reactivity"
 import type { SqlClient } from "effect/sql"
 import { inject } from "vitest"
+import { defaultValues } from "../../src/config/SettingsTable.ts"
+import { poolLayer } from "../../src/database/DatabaseConnection.ts"
+import { parsePostgresUrl } from "../../src/database/PostgresUrl.ts"
 
 const adminUrl = () => inject("databaseAdminUrl")
 
@@ -50,15 +53,10 @@ export const migrated: Effect.Effect<string, never, Scope.Scope> = Effect.suspen
 /** The same without any tables. */
 export const empty: Effect.Effect<string, never, Scope.Scope> = create("template0")
 
-/** A client of the database with this URL, set up as the service's. */
+/** The service's client of the database with this URL. */
 export const clientLayer = (url: string): Layer.Layer<PgClient.PgClient | SqlClient.SqlClient> =>
-  Layer.orDie(
-    PgClient.layer({
-      url: Redacted.make(url),
-      multiplex: true,
-      startupParameters: { timezone: "UTC" },
-      maxMessageSize: 128 * 1024 * 1024
-    })
+  Layer.unwrap(
+    Effect.map(Effect.orDie(parsePostgresUrl(Redacted.make(url))), (server) => poolLayer(server, defaultValues))
   )
 
 /** The suite's database. */

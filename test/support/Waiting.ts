@@ -1,10 +1,14 @@
-import { Effect, Schedule } from "effect"
+import { type Duration, Effect, Schedule } from "effect"
 
 /** Asks again until there is an answer; fails with `what` when there is none after `patience`. */
-export const until = <A, E, R>(what: string, check: Effect.Effect<A | undefined, E, R>) =>
+export const until = <A, E, R>(
+  what: string,
+  check: Effect.Effect<A | undefined, E, R>,
+  patience: Duration.Input = "20 seconds"
+) =>
   check.pipe(
     Effect.flatMap((found) =>
       found === undefined ? Effect.fail(new Error(`never happened: ${what}`)) : Effect.succeed(found)
     ),
-    Effect.retry(Schedule.upTo(Schedule.spaced("20 millis"), { duration: "15 seconds" }))
+    Effect.retry(Schedule.upTo(Schedule.spaced("20 millis"), { duration: patience }))
   )

@@ -1,20 +1,38 @@
-import { Layer } from "effect"
-import { HttpRouter } from "effect/http"
+import { Effect, Layer } from "effect"
+import { HttpRouter, HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
-import { Api } from "../../api/Api.ts"
+import { Api, StartingApi } from "../../api/Api.ts"
+import { Startup } from "../../health/Startup.ts"
 import { BothRoots } from "./BothRoots.ts"
 import { DecodeRequest } from "./DecodeRequest.ts"
+import { HealthHandlers, StartingHealthHandlers } from "./HealthHandlers.ts"
 import { MessagesHandlers } from "./MessagesHandlers.ts"
 import { ModelsHandlers } from "./ModelsHandlers.ts"
 import { RootHandlers } from "./RootHandlers.ts"
 import { TasksHandlers } from "./TasksHandlers.ts"
 import { Wire } from "./Wire.ts"
 
-const handlers = Layer.mergeAll(RootHandlers, ModelsHandlers, TasksHandlers, MessagesHandlers)
+const handlers = Layer.mergeAll(RootHandlers, HealthHandlers, ModelsHandlers, TasksHandlers, MessagesHandlers)
 
 /** Every route of the service, at the root and under `/api`, with what all responses have in common on the wire. */
 export const Routes = Layer.mergeAll(
   HttpApiBuilder.layer(Api).pipe(Layer.provide(handlers), Layer.provide(DecodeRequest), Layer.provide(BothRoots)),
+  Wire
+)
+
+/** Answers 503 to whatever the service can't do yet, with the reason. */
+const NotYet = HttpRouter.add("*", "/*", () =>
+  Effect.gen(function* () {
+    const { reason } = yield* Startup
+    const body = { message: yield* reason, error: "Service Unavailable", statusCode: 503 }
+    return HttpServerResponse.jsonUnsafe(body, { status: 503, headers: { "retry-after": "1" } })
+  })
+)
+
+/** What the service answers while it starts: how it is, and to everything else that it is not ready. */
+export const StartingRoutes = Layer.mergeAll(
+  HttpApiBuilder.layer(StartingApi).pipe(Layer.provide(StartingHealthHandlers), Layer.provide(BothRoots)),
+  NotYet,
   Wire
 )
 

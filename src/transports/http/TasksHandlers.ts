@@ -6,6 +6,7 @@ import { type QueryText, queryChoice } from "../../api/RequestFields.ts"
 import { TaskStatus } from "../../domain/Task.ts"
 import type { InvalidRequest } from "../../domain/TaskErrors.ts"
 import { Tasks } from "../../tasks/Tasks.ts"
+import { Usage } from "../../tasks/Usage.ts"
 import { invalidInput } from "./InvalidInput.ts"
 import { payloadOf } from "./Payload.ts"
 
@@ -31,6 +32,7 @@ export const TasksHandlers = HttpApiBuilder.group(
   "tasks",
   Effect.fn(function* (handlers) {
     const tasks = yield* Tasks
+    const usage = yield* Usage
     return handlers
       .handleRaw("create", () =>
         Effect.flatMap(newTaskPayload, ({ files, ...task }) =>
@@ -56,6 +58,7 @@ export const TasksHandlers = HttpApiBuilder.group(
         )
       )
       .handle("get", ({ params }) => tasks.get(params.id))
+      .handle("usage", ({ params }) => usage.ofTask(params.id))
       .handle("remove", ({ params }) => tasks.remove(params.id))
       .handle("takeover", ({ params }) => tasks.takeover(params.id))
       .handle("resume", ({ params }) => tasks.resume(params.id))

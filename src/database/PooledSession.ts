@@ -1,0 +1,179 @@
+import { connect, type Socket } from "node:net"
+import { PgConnection } from "@effect/sql-pg"
+import { Duration, Effect, Stream } from "effect"
+import { type SqlConnection, SqlError } from "effect/sql"
+import { codeOf } from "./SqlFailure.ts"
+
+/** Where and how to connect. */
+export type SessionConfig = PgConnection.Config & {
+  readonly host: string
+  readonly port: number
+  /** How long the server may be silent while a statement waits for its answer; infinity: for ever. */
+  readonly patience: Duration.Duration
+}
+
+/** A connection to PostgreSQL in the pool, and what is known of its use. */
+export class PooledSession {
+  /** Who uses it now: one with the connection for itself, or several whose statements are answered one after the other. */
+  users = 0
+  /** Reasons to give it to nobody else. */
+  reservations = 0
+  readonly connection: PgConnection.PgConnection
+  private readonly socket: Socket
+  private unanswered = 0
+  private heardAt = 0
+  private bytesRead = 0
+
+  constructor(connection: PgConnection.PgConnection, socket: Socket, invalidate: (session: PooledSession) => void) {
+    this.connection = connection
+    this.socket = socket
+    this.retire = () => {
+      this.reservations += 1
+      invalidate(this)
+    }
+  }
+
+  get isOpen(): boolean {
+    return !this.socket.destroyed
+  }
+
+  /** Milliseconds since the server's last sign of life, if it owes an answer; otherwise 0. */
+  get silence(): number {
+    if (this.unanswered === 0) return 0
+    if (this.socket.bytesRead !== this.bytesRead) this.heard()
+    return performance.now() - this.heardAt
+  }
+
+  /** Counts the statement as waiting for its answer while the effect runs. */
+  awaiting<A, E, R>(statement: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    return Effect.suspend(() => {
+      if (this.unanswered === 0) this.heard()
+      this.unanswered += 1
+      return Effect.ensuring(
+        statement,
+        Effect.sync(() => {
+          this.unanswered -= 1
+          this.heard()
+        })
+      )
+    })
+  }
+
+  /** Has the pool replace the connection once nobody uses it any more. */
+  readonly retire: () => void
+
+  /** Ends the connection without a word to the server; what is under way on it fails. */
+  drop(): void {
+    this.socket.destroy()
+  }
+
+  private heard(): void {
+    this.heardAt = performance.now()
+    this.bytesRead = this.socket.bytesRead
+  }
+}
+
+/** Opens a connection for as long as the scope is open; `invalidate` is called when it is not to be used any more. */
+export const openSession = Effect.fnUntraced(
+  function* (config: SessionConfig, invalidate: (session: PooledSession) => void) {
+    const socket = openSocket(config)
+    let isGivenOut = false
+    const connection = yield* PgConnection.make({
+      ...config,
+      // The driver takes further ones for requests to cancel a statement.
+      stream: () => {
+        if (isGivenOut) return openSocket(config)
+        isGivenOut = true
+        return socket
+      }
+    })
+    yield* setLimits(connection, config.patience)
+    const session = new PooledSession(connection, socket, invalidate)
+    // The driver's listener comes first, and gives the socket up when the server says farewell.
+    socket.on("data", () => {
+      if (socket.destroyed) session.retire()
+    })
+    socket.once("close", session.retire)
+    return session
+  },
+  (effect) => Effect.mapError(effect, notConnected)
+)
+
+const openSocket = ({ host, port }: SessionConfig): Socket =>
+  host.startsWith("/")
+    ? connect({ path: `${host}/.s.PGSQL.${port}` })
+    : connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 15_000 })
+
+/**
+ * Has the server give up what we have given up: a wait for a lock, a transaction whose client is gone, a connection from which nothing
+ * is heard any more. Not by parameters of the start, which PgBouncer would refuse.
+ */
+const setLimits = Effect.fnUntraced(function* (connection: PgConnection.PgConnection, patience: Duration.Duration) {
+  const milliseconds = Duration.toMillis(patience)
+  if (!Number.isFinite(milliseconds)) return
+  yield* connection.query(
+    `SELECT set_config('lock_timeout', $1, false), set_config('idle_in_transaction_session_timeout', $2, false),
+       set_config('tcp_keepalives_idle', '15', false), set_config('tcp_keepalives_interval', '5', false), set_config('tcp_keepalives_count', '3', false)`,
+    [String(Math.ceil((milliseconds * 2) / 3)), String(milliseconds * 2)]
+  )
+})
+
+/** A failure before there was a connection: nothing of what the caller wants was sent. */
+const notConnected = (error: SqlError.SqlError): SqlError.SqlError =>
+  error.reason.operation === "connect"
+    ? error
+    : new SqlError.SqlError({
+        reason: new SqlError.ConnectionError({
+          cause: error.reason.cause,
+          message: error.message,
+          operation: "connect"
+        })
+      })
+
+/** The server has become a standby; who connects again may get to the one that took over. */
+const readOnly = "25006"
+
+/** Statements with which Effect's SQL client cleans up; it takes their failure for a bug. */
+const cleanup = /^(?:ROLLBACK|RELEASE SAVEPOINT)\b/
+
+/** The session as Effect's SQL client uses it; `connection` is the session's, or the view of it that its only user has. */
+export const sqlConnection = (
+  session: PooledSession,
+  connection: PgConnection.PgConnection
+): SqlConnection.Connection => {
+  type TransformRows = Parameters<SqlConnection.Connection["execute"]>[2]
+  const query = (sql: string, parameters: ReadonlyArray<unknown>, prepare?: boolean) =>
+    Effect.tapError(session.awaiting(connection.query(sql, parameters, prepare)), (error) =>
+      Effect.sync(() => {
+        if (codeOf(error) === readOnly) session.retire()
+      })
+    )
+  const rows = (
+    sql: string,
+    parameters: ReadonlyArray<unknown>,
+    transformRows: TransformRows,
+    prepare: boolean
+  ): Effect.Effect<ReadonlyArray<PgConnection.Row>, SqlError.SqlError> =>
+    Effect.map(query(sql, parameters, prepare), (result) => transformRows?.(result.rows) ?? result.rows)
+  return {
+    execute: (sql, parameters, transformRows) => {
+      const result = rows(sql, parameters, transformRows, true)
+      if (!cleanup.test(sql)) return result
+      // Without the connection the server rolls back by itself.
+      return Effect.catch(result, () =>
+        Effect.sync(() => {
+          session.drop()
+          return []
+        })
+      )
+    },
+    executeUnprepared: (sql, parameters, transformRows) => rows(sql, parameters, transformRows, false),
+    executeRaw: (sql, parameters) => query(sql, parameters),
+    executeValues: (sql, parameters) => session.awaiting(connection.queryValues(sql, parameters)),
+    executeValuesUnprepared: (sql, parameters) => session.awaiting(connection.queryValues(sql, parameters, false)),
+    executeStream: (sql, parameters, transformRows) => {
+      const stream = connection.stream(sql, parameters)
+      return transformRows === undefined ? stream : Stream.map(stream, (row) => transformRows([row])[0])
+    }
+  }
+}

@@ -1,0 +1,56 @@
+import type { PgClient } from "@effect/sql-pg"
+import { DateTime, Effect, Schema, SchemaGetter } from "effect"
+import { newMessageJson } from "../database/WireJson.ts"
+import { TaskEvent, TaskEventKind, TaskEventPointer } from "../domain/TaskEvent.ts"
+
+/** The channel on which the table's trigger notifies of every committed row (migrations, "TaskEvent_notify"). */
+export const channel = "bytebot_events"
+
+/** A notification of no event in particular: some may have been missed, so look into the table. */
+export const catchUp = "catch-up"
+
+/** The pointer in a notification's payload; None for kinds that only a newer version knows. */
+export const decodeNotification = Schema.decodeUnknownOption(Schema.fromJsonString(TaskEventPointer))
+
+/** The statements on "TaskEvent". */
+export const make = (sql: PgClient.PgClient) => {
+  const known = sql.literal(`"kind" IN (${TaskEventKind.literals.map((kind) => `'${kind}'`).join(", ")})`)
+  const payload = sql.literal(`CASE WHEN e."kind" = 'new_message' THEN ${newMessageJson("m")} ELSE e."payload" END`)
+  return {
+    /** The events by id, in one statement; those that are gone, with their message or by the purge, are left out. */
+    load: Effect.fn("EventTable.load")(function* (ids: ReadonlyArray<number>) {
+      const rows = yield* sql`
+        SELECT e."id", e."taskId", e."kind", ${payload} AS payload
+        FROM "TaskEvent" e LEFT JOIN "Message" m ON m."id" = e."messageId"
+        WHERE e."id" = ANY(${`{${ids.join(",")}}`}::text::bigint[]) AND (e."kind" <> 'new_message' OR m."id" IS NOT NULL)`
+      return new Map((yield* decodeEvents(rows)).map((event) => [event.id, event]))
+    }),
+
+    /** Pointers to all events above `id`, in one snapshot, by id: per task that is the order of the commits. */
+    after: Effect.fn("EventTable.after")(function* (id: number) {
+      const rows = yield* sql`
+        SELECT "id", "taskId", "kind" FROM "TaskEvent" WHERE "id" > ${id} AND ${known} ORDER BY "id"`
+      return yield* decodePointers(rows)
+    }),
+
+    /** The newest `count` ids, oldest first. */
+    newestIds: Effect.fn("EventTable.newestIds")(function* (count: number) {
+      const rows = yield* sql`SELECT "id" FROM "TaskEvent" WHERE ${known} ORDER BY "id" DESC LIMIT ${count}`
+      return (yield* decodeIds(rows)).map(({ id }) => id).reverse()
+    }),
+
+    /** Deletes what was committed before the instant; gives the number of rows. */
+    purge: Effect.fn("EventTable.purge")(function* (before: DateTime.DateTime) {
+      const rows = yield* sql`DELETE FROM "TaskEvent" WHERE "createdAt" < ${DateTime.toDateUtc(before)} RETURNING 1`
+      return rows.length
+    })
+  }
+}
+
+/** int8 arrives as bigint; ids stay far below 2^53. */
+const Id = Schema.BigInt.pipe(
+  Schema.decodeTo(Schema.Int, { decode: SchemaGetter.transform(Number), encode: SchemaGetter.transform(BigInt) })
+)
+const decodeIds = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ id: Id })))
+const decodePointers = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ ...TaskEventPointer.fields, id: Id })))
+const decodeEvents = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ ...TaskEvent.fields, id: Id })))

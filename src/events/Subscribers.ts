@@ -1,0 +1,64 @@
+import { Cause, Effect, Queue, Schema, type Scope } from "effect"
+import type { TaskEvent, TaskEventPointer } from "../domain/TaskEvent.ts"
+
+/** How many events a subscriber may lag behind. They are shared between subscribers, but each may hold a screenshot of a megabyte. */
+const queueCapacity = 256
+
+/** The subscriber did not keep up and was cut off; what it had not taken yet comes before this. */
+export class SubscriberTooSlow extends Schema.TaggedError<SubscriberTooSlow>()("SubscriberTooSlow", {
+  capacity: Schema.Int
+}) {
+  override get message(): string {
+    return `The subscriber of events was more than ${this.capacity} events behind`
+  }
+}
+
+/** Says of an event, before it is loaded, whether its subscriber would like it. */
+export type Wants = (pointer: TaskEventPointer) => boolean
+
+interface Subscriber {
+  readonly wants: Wants
+  readonly queue: Queue.Queue<TaskEvent, SubscriberTooSlow>
+}
+
+/** An event and those who asked for it. */
+export interface Delivery {
+  readonly pointer: TaskEventPointer
+  readonly to: ReadonlyArray<Subscriber>
+}
+
+/** Who gets events in this process. */
+export class Subscribers {
+  private readonly all = new Set<Subscriber>()
+
+  /** Adds a subscriber until the scope closes. */
+  readonly add = (wants: Wants): Effect.Effect<Queue.Dequeue<TaskEvent, SubscriberTooSlow>, never, Scope.Scope> =>
+    Effect.map(
+      Effect.acquireRelease(
+        Effect.map(Queue.dropping<TaskEvent, SubscriberTooSlow>(queueCapacity), (queue) => {
+          const subscriber = { wants, queue }
+          this.all.add(subscriber)
+          return subscriber
+        }),
+        (subscriber) => {
+          this.all.delete(subscriber)
+          return Queue.shutdown(subscriber.queue)
+        }
+      ),
+      ({ queue }) => queue
+    )
+
+  /** Asks everybody about the event. */
+  address(pointer: TaskEventPointer): Delivery {
+    return { pointer, to: [...this.all].filter((subscriber) => subscriber.wants(pointer)) }
+  }
+
+  /** Hands the event over without waiting: who has no room for it is cut off. */
+  deliver(event: TaskEvent, to: Delivery["to"]): void {
+    for (const subscriber of to) {
+      if (!this.all.has(subscriber) || Queue.offerUnsafe(subscriber.queue, event)) continue
+      this.all.delete(subscriber)
+      Queue.failCauseUnsafe(subscriber.queue, Cause.fail(new SubscriberTooSlow({ capacity: queueCapacity })))
+    }
+  }
+}

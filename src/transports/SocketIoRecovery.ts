@@ -1,0 +1,162 @@
+import { randomBytes } from "node:crypto"
+import { Duration, Predicate } from "effect"
+import { Adapter, type BroadcastOptions, type Session } from "socket.io-adapter"
+
+/** How long a client that lost its connection gets its rooms and the missed events back; Socket.IO's own default. */
+const window = Duration.toMillis("2 minutes")
+
+/** Most that is kept for such clients, in bytes, roughly: the window is shorter while many screenshots pass. */
+const capacity = 32 * 1024 * 1024
+
+type Lost = Omit<Session, "missedPackets">
+
+interface LostSession extends Lost {
+  /** For each room, the position of the newest packet when the client joined. */
+  readonly joined: ReadonlyMap<string, number>
+  /** Milliseconds since the epoch. */
+  readonly lostAt: number
+}
+
+interface SentPacket {
+  readonly position: number
+  /** Empty: to everyone. */
+  readonly rooms: ReadonlySet<string>
+  /** Name, arguments, offset. */
+  readonly data: ReadonlyArray<unknown>
+  readonly size: number
+  /** Milliseconds since the epoch. */
+  readonly sentAt: number
+}
+
+/**
+ * Socket.IO's in-memory adapter with connection state recovery
+ * (https://socket.io/docs/v4/connection-state-recovery). Three things differ from the one that comes with it: what it keeps
+ * is bounded, it knows who is awaited in a room, and a client that had not received any event yet, so that it has no offset
+ * to show, can have its rooms back too (`resume`): the web UI never joins again by itself (socketio.md).
+ */
+export class RecoveryAdapter extends Adapter {
+  /** Offsets of another process mean nothing here. */
+  private readonly process = randomBytes(6).toString("hex")
+  private readonly joined = new Map<string, Map<string, number>>()
+  private readonly lost = new Map<string, LostSession>()
+  private sent: Array<SentPacket> = []
+  private size = 0
+  private position = 0
+
+  /** Whether anybody in the room, or anybody at all, is connected or may come back. */
+  hasAudience(room?: string): boolean {
+    if (room === undefined ? this.sids.size > 0 : this.rooms.has(room)) return true
+    for (const session of this.lost.values()) {
+      if (isAwaited(session) && (room === undefined || session.joined.has(room))) return true
+    }
+    return false
+  }
+
+  /**
+   * Rooms and missed packets (without offsets) of a lost client that socket.io itself could not recover. `offset` is that of
+   * the last packet that the client got, if any.
+   */
+  resume(
+    pid: string,
+    offset: string | undefined
+  ): { readonly rooms: ReadonlyArray<string>; readonly missed: ReadonlyArray<ReadonlyArray<unknown>> } {
+    const session = this.lost.get(pid)
+    this.lost.delete(pid)
+    if (session === undefined || !isAwaited(session)) return { rooms: [], missed: [] }
+    return {
+      rooms: session.rooms.filter((room) => room !== session.sid),
+      missed: this.missedBy(session, this.positionOf(offset) ?? 0).map(({ data }) => data.slice(0, -1))
+    }
+  }
+
+  /** Forgets who has been away for too long, and what nobody can ask for any more. */
+  expire(): void {
+    for (const [pid, session] of this.lost) {
+      if (isAwaited(session)) continue
+      this.lost.delete(pid)
+      if (!this.sids.has(session.sid)) this.joined.delete(session.sid)
+    }
+    const oldest = Date.now() - window
+    while (this.sent[0] !== undefined && (this.sent[0].sentAt < oldest || this.size > capacity)) this.dropOldest()
+  }
+
+  override broadcast(packet: { readonly data: Array<unknown> }, options: BroadcastOptions): void {
+    this.position += 1
+    const size = sizeOf(packet.data)
+    packet.data.push(`${this.process}.${this.position}`)
+    this.sent.push({ position: this.position, rooms: options.rooms, data: packet.data, size, sentAt: Date.now() })
+    this.size += size
+    this.expire()
+    super.broadcast(packet, options)
+  }
+
+  override addAll(id: string, rooms: Set<string>): Promise<void> | void {
+    const joined = this.joined.get(id) ?? new Map<string, number>()
+    this.joined.set(id, joined)
+    for (const room of rooms) if (!joined.has(room)) joined.set(room, this.position)
+    return super.addAll(id, rooms)
+  }
+
+  override del(id: string, room: string): Promise<void> | void {
+    this.joined.get(id)?.delete(room)
+    return super.del(id, room)
+  }
+
+  override delAll(id: string): void {
+    this.joined.delete(id)
+    super.delAll(id)
+  }
+
+  override persistSession(session: Lost): void {
+    this.expire()
+    this.lost.set(session.pid, {
+      ...session,
+      joined: this.joined.get(session.sid) ?? new Map<string, number>(),
+      lostAt: Date.now()
+    })
+  }
+
+  /** Rejects when the client can't have everything that it missed; socket.io then treats it as a new one. */
+  override async restoreSession(pid: string, offset: string): Promise<Session> {
+    const session = this.lost.get(pid)
+    const received = this.positionOf(offset)
+    const complete = received !== undefined && received + 1 >= (this.sent[0]?.position ?? this.position + 1)
+    // A connection with the session's id still exists when its client came back, but did not hear that it was back.
+    if (session === undefined || !isAwaited(session) || !complete || this.sids.has(session.sid)) {
+      throw new Error("The session can't be restored")
+    }
+    // The packets are on their way again, but not received yet: the client may be lost once more.
+    this.joined.set(session.sid, new Map(session.joined))
+    return { ...session, missedPackets: this.missedBy(session, received).map(({ data }) => [...data]) }
+  }
+
+  /** Undefined for an offset of another process, or none at all. */
+  private positionOf(offset: string | undefined): number | undefined {
+    const [process, position] = offset?.split(".") ?? []
+    return process === this.process && position !== undefined ? Number(position) : undefined
+  }
+
+  /** What was sent to the client's rooms after it joined them and after the position that it knows of. */
+  private missedBy(session: LostSession, received: number): ReadonlyArray<SentPacket> {
+    const joinedBefore = (room: string, position: number) => (session.joined.get(room) ?? Infinity) < position
+    return this.sent.filter(({ position, rooms }) => {
+      const addressed = rooms.size === 0 ? [session.sid] : [...rooms]
+      return position > received && addressed.some((room) => joinedBefore(room, position))
+    })
+  }
+
+  private dropOldest(): void {
+    const oldest = this.sent.shift()
+    this.size -= oldest?.size ?? 0
+  }
+}
+
+const isAwaited = (session: LostSession): boolean => session.lostAt + window > Date.now()
+
+/** Bytes of the JSON value, near enough. */
+const sizeOf = (value: unknown): number => {
+  if (typeof value === "string") return value.length
+  if (Array.isArray(value)) return value.reduce((total: number, item: unknown) => total + sizeOf(item), 8)
+  if (Predicate.isObject(value)) return sizeOf(Object.entries(value))
+  return 8
+}

@@ -1,0 +1,175 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect, Fiber, Layer, Option } from "effect"
+import { SqlClient } from "effect/sql"
+import { Settings } from "../../src/config/Settings.ts"
+import { Startup } from "../../src/health/Startup.ts"
+import { Database } from "../../src/database/Database.ts"
+import { DatabasePool } from "../../src/database/DatabasePool.ts"
+import { Network } from "../support/Network.ts"
+import { admin, migrated } from "../support/TestDatabase.ts"
+import { until } from "../support/Waiting.ts"
+
+/** The pool and the client of a service with at most two connections. */
+const connectTo = Effect.fnUntraced(function* (url: string, variables: Readonly<Record<string, string>> = {}) {
+  const context = yield* Layer.build(
+    Database.layer.pipe(
+      Layer.provide(Startup.layer),
+      Layer.provide(Settings.layerFrom({ DATABASE_URL: url, DATABASE_POOL_MAX: "2", ...variables }))
+    )
+  )
+  return {
+    sql: Context.get(context, SqlClient.SqlClient),
+    stats: Context.get(context, DatabasePool).stats,
+    database: new URL(url).pathname.slice(1)
+  }
+})
+
+const connect = Effect.flatMap(migrated, (url) => connectTo(url))
+
+describe("DatabasePool.stats", () => {
+  it.live("counts connections, those at rest, and callers who wait", () =>
+    Effect.gen(function* () {
+      const { sql, stats } = yield* connect
+      yield* sql`SELECT 1`
+      assert.deepStrictEqual(yield* stats, { max: 2, size: 1, idle: 1, waiting: 0 })
+
+      const hold = sql.withTransaction(sql`SELECT pg_sleep(60)`)
+      const holders = yield* Effect.forEach([1, 2], () => Effect.forkScoped(hold))
+      const both = { max: 2, size: 2, idle: 0 }
+      const becomes = (waiting: number) =>
+        until(
+          `${waiting} wait`,
+          Effect.map(stats, (now) => (now.size === 2 && now.idle === 0 && now.waiting === waiting ? now : undefined))
+        )
+      assert.deepStrictEqual(yield* becomes(0), { ...both, waiting: 0 })
+
+      const others = yield* Effect.forEach([1, 2, 3], () => Effect.forkScoped(sql`SELECT 1`))
+      assert.deepStrictEqual(yield* becomes(3), { ...both, waiting: 3 })
+
+      yield* Fiber.interruptAll(holders)
+      yield* Effect.forEach(others, Fiber.join)
+      const rest = yield* until(
+        "all are at rest",
+        Effect.map(stats, (now) => (now.idle === now.size && now.waiting === 0 ? now : undefined))
+      )
+      assert.strictEqual(rest.max, 2)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("counts those who wait for the answer to somebody else's statement", () =>
+    Effect.gen(function* () {
+      const { sql, stats } = yield* connect
+      const statements = yield* Effect.forEach([1, 2, 3, 4], () => Effect.forkScoped(sql`SELECT pg_sleep(0.2)`))
+      yield* until(
+        "some wait",
+        Effect.map(stats, (now) => (now.waiting > 0 && now.idle === 0 ? now : undefined))
+      )
+      yield* Effect.forEach(statements, Fiber.join)
+      assert.strictEqual((yield* stats).waiting, 0)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("forgets connections that the server ended, used or not", () =>
+    Effect.gen(function* () {
+      const { database, sql, stats } = yield* connect
+      const held = yield* Effect.forkScoped(Effect.flip(sql.withTransaction(sql`SELECT pg_sleep(60)`)))
+      yield* until(
+        "a transaction has begun",
+        Effect.map(stats, ({ idle, size }) => (size > idle ? true : undefined))
+      )
+      yield* sql`SELECT 1`
+      const server = yield* admin
+      yield* server`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${database}`
+      yield* Fiber.join(held)
+      yield* until(
+        "none is left",
+        Effect.map(stats, ({ size }) => (size === 0 ? true : undefined))
+      )
+      yield* sql`SELECT 1`
+      assert.deepStrictEqual(yield* stats, { max: 2, size: 1, idle: 1, waiting: 0 })
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("DatabasePool", () => {
+  it.live("lets no statement wait behind a slow one while there may be more connections", () =>
+    Effect.gen(function* () {
+      const { sql, stats } = yield* connect
+      const slow = yield* Effect.forkScoped(sql`SELECT pg_sleep(60)`)
+      yield* until(
+        "the statement runs",
+        Effect.map(stats, ({ idle, size }) => (size > idle ? true : undefined))
+      )
+      // The first ones may wait with it, before it is known to be slow.
+      yield* until(
+        "another one is answered",
+        Effect.timeoutOption(sql`SELECT 1`, "1 second").pipe(Effect.map(Option.getOrUndefined))
+      )
+      yield* sql.withTransaction(sql`SELECT 1`)
+      assert.isUndefined(slow.pollUnsafe())
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("gives up connections on which the server is silent, and has others afterwards", () =>
+    Effect.gen(function* () {
+      const network = yield* Network.to(yield* migrated)
+      const { sql, stats } = yield* connectTo(network.url, {
+        DATABASE_STATEMENT_TIMEOUT: "500",
+        DATABASE_CONNECT_TIMEOUT: "500"
+      })
+      yield* sql`SELECT 1`
+      network.freeze()
+      const failed = yield* Effect.forEach(
+        [sql`SELECT 1`, sql.withTransaction(sql`SELECT 1`), sql`SELECT 2`],
+        (statement) => Effect.flip(statement),
+        { concurrency: "unbounded" }
+      )
+      assert.deepStrictEqual(
+        failed.map(({ reason }) => reason._tag),
+        ["ConnectionError", "ConnectionError", "ConnectionError"]
+      )
+      network.thaw()
+      yield* until(
+        "the database answers",
+        Effect.orElseSucceed(sql`SELECT 1`, () => undefined)
+      )
+      yield* sql.withTransaction(sql`SELECT 1`)
+      const { size } = yield* stats
+      assert.isAtMost(size, 2)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("does not break off a statement whose answer is long", () =>
+    Effect.gen(function* () {
+      const { sql } = yield* connectTo(yield* migrated, { DATABASE_STATEMENT_TIMEOUT: "300" })
+      const rows = yield* sql`SELECT pg_sleep(0.05), repeat('x', 100000) FROM generate_series(1, 20)`
+      assert.lengthOf(rows, 20)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("has the server give up waiting for a lock, and the transaction of a client that is gone", () =>
+    Effect.gen(function* () {
+      const url = yield* migrated
+      const network = yield* Network.to(url)
+      const variables = { DATABASE_STATEMENT_TIMEOUT: "1500" }
+      const gone = yield* connectTo(network.url, variables)
+      const other = yield* connectTo(url, variables)
+      const lock = (sql: SqlClient.SqlClient) => sql`LOCK TABLE "Task"`
+      yield* gone.sql
+        .withTransaction(
+          Effect.gen(function* () {
+            yield* lock(gone.sql)
+            network.freeze()
+            yield* Effect.flip(lock(gone.sql))
+          })
+        )
+        .pipe(Effect.flip)
+      const refused = yield* Effect.flip(other.sql.withTransaction(lock(other.sql)))
+      assert.strictEqual(refused.reason._tag, "LockTimeoutError")
+      yield* until(
+        "the lock is free",
+        Effect.orElseSucceed(other.sql.withTransaction(lock(other.sql)), () => undefined)
+      )
+    }).pipe(Effect.scoped)
+  )
+})

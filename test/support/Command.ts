@@ -1,0 +1,39 @@
+import { spawn } from "node:child_process"
+import { fileURLToPath } from "node:url"
+import { Effect } from "effect"
+
+export interface Ended {
+  readonly code: number | string
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/**
+ * Runs a program of src/ as a process, to its end. Of the environment it has the given variables, and PATH. `through` is a command that runs the command
+ * behind it.
+ */
+export const runProgram = (
+  script: string,
+  args: ReadonlyArray<string>,
+  variables: Readonly<Record<string, string>>,
+  through: ReadonlyArray<string> = []
+): Effect.Effect<Ended> =>
+  Effect.callback((resume) => {
+    const program = fileURLToPath(new URL(`../../src/${script}`, import.meta.url))
+    const [command = process.execPath, ...rest] = [...through, process.execPath, program, ...args]
+    const child = spawn(command, rest, {
+      cwd: "/",
+      env: { PATH: process.env.PATH ?? "", ...variables },
+      stdio: ["ignore", "pipe", "pipe"]
+    })
+    let stdout = ""
+    let stderr = ""
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      stdout += text
+    })
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      stderr += text
+    })
+    child.once("close", (code, signal) => resume(Effect.succeed({ code: code ?? signal ?? "", stdout, stderr })))
+    return Effect.sync(() => child.kill("SIGKILL"))
+  })

@@ -1,0 +1,95 @@
+import { type ChildProcess, spawn } from "node:child_process"
+import { createServer } from "node:net"
+import { fileURLToPath } from "node:url"
+import { Effect, type Scope } from "effect"
+import { until } from "./Waiting.ts"
+
+/** The real service as a process of its own. */
+export interface ServiceProcess {
+  readonly url: string
+  /** Sends a signal to the process; nothing happens when it has ended. */
+  readonly signal: (name: NodeJS.Signals) => void
+  /** Waits for its end: the exit code, or the signal that killed it. */
+  readonly ended: Effect.Effect<number | NodeJS.Signals>
+  readonly hasEnded: () => boolean
+  /** What it wrote so far. */
+  readonly output: () => string
+}
+
+const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url))
+
+/** A port of 127.0.0.1 that was free a moment ago: for services that must keep it when they are started again. */
+export const freePort: Effect.Effect<number> = Effect.callback((resume) => {
+  const server = createServer().listen(0, "127.0.0.1", () => {
+    const address = server.address()
+    const port = typeof address === "object" && address !== null ? address.port : 0
+    server.close(() => resume(Effect.succeed(port)))
+  })
+})
+
+/** Starts the service on a port of 127.0.0.1; it is killed when the scope closes. Of the environment it has these variables only. */
+export const spawnService = (
+  port: number,
+  variables: Readonly<Record<string, string>>
+): Effect.Effect<ServiceProcess, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => launch(port, variables)),
+    ({ ended, signal }) =>
+      Effect.andThen(
+        Effect.sync(() => signal("SIGKILL")),
+        ended
+      )
+  )
+
+const launch = (port: number, variables: Readonly<Record<string, string>>): ServiceProcess => {
+  const child = spawn(process.execPath, [main], {
+    // Not the project's folder, whose .env may hold anything.
+    cwd: "/",
+    env: {
+      PATH: process.env.PATH ?? "",
+      HOST: "127.0.0.1",
+      PORT: String(port),
+      LOG_LEVEL: "info",
+      BYTEBOT_SETTLE_DELAY: "1",
+      ...variables
+    },
+    stdio: ["ignore", "pipe", "pipe"]
+  })
+  let output = ""
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      output += text
+    })
+  }
+  return {
+    url: `http://127.0.0.1:${port}`,
+    signal: (name) => void child.kill(name),
+    ended: endOf(child),
+    hasEnded: () => child.exitCode !== null || child.signalCode !== null,
+    output: () => output
+  }
+}
+
+const endOf = (child: ChildProcess): Effect.Effect<number | NodeJS.Signals> =>
+  Effect.callback((resume) => {
+    const done = () => resume(Effect.succeed(child.exitCode ?? child.signalCode ?? 0))
+    if (child.exitCode !== null || child.signalCode !== null) return done()
+    child.once("exit", done)
+  })
+
+/** Waits until the service says that it is ready. */
+export const untilReady = (service: ServiceProcess) =>
+  until(
+    "the service is ready",
+    Effect.promise(() =>
+      fetch(`${service.url}/health/ready`).then(
+        ({ ok }) => (ok || service.hasEnded() ? true : undefined),
+        () => (service.hasEnded() ? true : undefined)
+      )
+    ),
+    "60 seconds"
+  ).pipe(
+    Effect.tap(() =>
+      service.hasEnded() ? Effect.die(new Error(`the service ended: ${service.output()}`)) : Effect.void
+    )
+  )
