@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { PgClient } from "@effect/sql-pg"
+import { PgClient, PgConnection } from "@effect/sql-pg"
 import { Effect, Exit, Redacted, Scope } from "effect"
 import { Reactivity } from "effect/reactivity"
 import type { TestProject } from "vitest/node"
@@ -28,13 +28,18 @@ const privateServer = Effect.gen(function* () {
   return Redacted.value((yield* EmbeddedPostgres.make({ dataDir, database: "postgres", settings: carefree })).url)
 })
 
+/** In a session of its own: a pool that is closing opens no new connection, and the one it had may be gone after a long run. */
+const administer = (adminUrl: string, statement: string) =>
+  Effect.scoped(
+    Effect.flatMap(PgConnection.make({ url: Redacted.make(adminUrl) }), (session) => session.query(statement))
+  )
+
 const prepare = Effect.gen(function* () {
   const given = process.env.TEST_DATABASE_URL
   const adminUrl = given === undefined || given === "" ? yield* privateServer : given
   const template = `bytebot_template_${process.pid}_${Date.now()}`
-  const admin = yield* PgClient.make({ url: Redacted.make(adminUrl), maxConnections: 1 })
-  yield* Effect.acquireRelease(admin`CREATE DATABASE ${admin(template)}`, () =>
-    Effect.orDie(admin`DROP DATABASE ${admin(template)} WITH (FORCE)`)
+  yield* Effect.acquireRelease(administer(adminUrl, `CREATE DATABASE "${template}"`), () =>
+    Effect.orDie(administer(adminUrl, `DROP DATABASE "${template}" WITH (FORCE)`))
   )
   const url = new URL(adminUrl)
   url.pathname = `/${template}`
