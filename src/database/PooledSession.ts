@@ -87,7 +87,13 @@ export const openSession = Effect.fnUntraced(
         return socket
       }
     })
-    yield* setLimits(connection, config.patience)
+    // The pool opens one connection at a time: one that never gets ready would keep everybody waiting.
+    yield* setLimits(connection, config.patience).pipe(
+      Effect.timeoutOrElse({
+        duration: config.connectTimeout ?? "5 seconds",
+        orElse: () => Effect.fail(connectTimedOut(config))
+      })
+    )
     const session = new PooledSession(connection, socket, invalidate)
     // The driver's listener comes first, and gives the socket up when the server says farewell.
     socket.on("data", () => {
@@ -117,6 +123,14 @@ const setLimits = Effect.fnUntraced(function* (connection: PgConnection.PgConnec
     [String(Math.ceil((milliseconds * 2) / 3)), String(milliseconds * 2)]
   )
 })
+
+const connectTimedOut = ({ host, port }: SessionConfig): SqlError.SqlError =>
+  new SqlError.SqlError({
+    reason: new SqlError.ConnectionError({
+      cause: new Error(`${host}:${port} accepted the connection, but does not answer`),
+      operation: "connect"
+    })
+  })
 
 /** A failure before there was a connection: nothing of what the caller wants was sent. */
 const notConnected = (error: SqlError.SqlError): SqlError.SqlError =>

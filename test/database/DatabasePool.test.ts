@@ -6,6 +6,7 @@ import { Startup } from "../../src/health/Startup.ts"
 import { Database } from "../../src/database/Database.ts"
 import { DatabasePool } from "../../src/database/DatabasePool.ts"
 import { Network } from "../support/Network.ts"
+import { tap } from "../support/PostgresTap.ts"
 import { admin, migrated } from "../support/TestDatabase.ts"
 import { until } from "../support/Waiting.ts"
 
@@ -136,6 +137,26 @@ describe("DatabasePool", () => {
       yield* sql.withTransaction(sql`SELECT 1`)
       const { size } = yield* stats
       assert.isAtMost(size, 2)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("gives up a connection that falls silent before it is ready", () =>
+    Effect.gen(function* () {
+      let isMute = false
+      const way = yield* tap(yield* migrated, ({ texts }) =>
+        isMute && texts.some((text) => text.includes("lock_timeout")) ? "mute" : "pass"
+      )
+      const { database, sql, stats } = yield* connectTo(way.url, { DATABASE_CONNECT_TIMEOUT: "300" })
+      isMute = true
+      yield* (yield* admin)`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${database}`
+      yield* until(
+        "all connections are gone",
+        Effect.map(stats, ({ size }) => (size === 0 ? true : undefined))
+      )
+      const { reason } = yield* Effect.flip(sql`SELECT 1`)
+      assert.strictEqual(reason._tag, "ConnectionError")
+      isMute = false
+      yield* sql`SELECT 1`
     }).pipe(Effect.scoped)
   )
 
