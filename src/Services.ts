@@ -14,8 +14,8 @@ import { Notifications } from "./events/Notifications.ts"
 import * as RedisNotifications from "./events/RedisNotifications.ts"
 import { Conversations } from "./messages/Conversations.ts"
 import { Messages } from "./messages/Messages.ts"
+import * as Cluster from "./placement/Cluster.ts"
 import { Placement } from "./placement/Placement.ts"
-import * as SingleProcess from "./placement/SingleProcess.ts"
 import { TaskRuns } from "./tasks/TaskRuns.ts"
 import { Tasks } from "./tasks/Tasks.ts"
 import { Usage } from "./tasks/Usage.ts"
@@ -39,7 +39,7 @@ export const layer = Layer.mergeAll(DesktopWorker.layer, DesktopWorker.reconcile
   Layer.provide(Layer.mergeAll(TaskRuns.layer, Conversations.layer, Desktops.layer)),
   Layer.provideMerge(Layer.mergeAll(Placement.layer, Analytics.layer, ModelCatalog.layer)),
   Layer.provide(ConfiguredModels.layer),
-  Layer.provide(SingleProcess.layer),
+  Layer.provide(Cluster.layer),
   Layer.provideMerge(Database.layer),
   Layer.provide(NodeHttpClient.layerNodeHttp)
 )

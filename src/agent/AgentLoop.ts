@@ -1,4 +1,4 @@
-import { Context, DateTime, Duration, Effect, Fiber, Layer, Option, Schedule } from "effect"
+import { Clock, Context, DateTime, Duration, Effect, Fiber, Layer, Option, Schedule } from "effect"
 import { SqlClient } from "effect/sql"
 import { Analytics } from "../analytics/Analytics.ts"
 import { Settings } from "../config/Settings.ts"
@@ -16,10 +16,12 @@ import {
   openReply,
   toolUses
 } from "../messages/Conversations.ts"
+import { replacedWithin } from "../placement/Cluster.ts"
 import type { Lease } from "../tasks/Lease.ts"
 import { type Claim, type Outcome, TaskRuns } from "../tasks/TaskRuns.ts"
 import { Tasks } from "../tasks/Tasks.ts"
 import { Usage } from "../tasks/Usage.ts"
+import type { Handover } from "./Handover.ts"
 import { ModelCalls } from "./ModelCalls.ts"
 import { follow, judge, noProgress, type Progress } from "./Progress.ts"
 import { nothingShown, type Shown, thinOut, withinLimits } from "./Screenshots.ts"
@@ -30,12 +32,21 @@ const unknownOutcome =
   "The service was interrupted during this action; it may or may not have taken effect. Look at the screen before you go on."
 const notExecuted = "Not executed: the work was interrupted before this action. Look at the screen before you go on."
 
+/**
+ * How old the database's word that a run owns its task may be when it acts. Less than the time after which another replica takes over
+ * from one that hangs.
+ */
+const freshFor = Duration.toMillis(replacedWithin) / 2
+
 /** Runs one claimed task until it ends or this run no longer owns it (agent.md, "One task"). */
 export class AgentLoop extends Context.Service<
   AgentLoop,
   {
-    /** Ends when the task needs nothing more from the agent. Interruption stops it at once, but never in the middle of a desktop action. */
-    readonly run: (claim: Claim) => Effect.Effect<void, DatabaseUnavailable>
+    /**
+     * Ends when the task needs nothing more from the agent, or at the next boundary once a handover is asked for. Interruption stops it at
+     * once, but never in the middle of a desktop action.
+     */
+    readonly run: (claim: Claim, handover: Handover) => Effect.Effect<void, DatabaseUnavailable>
   }
 >()("bytebot/AgentLoop") {
   static readonly layer = Layer.effect(
@@ -81,6 +92,15 @@ export class AgentLoop extends Context.Service<
       /** Results that an outage keeps from being stored, by their reply: they outlive their run. */
       const storing = new Map<string, Fiber.Fiber<unknown, unknown>>()
 
+      /** Records the tool as started. A process that was frozen meanwhile asks again: its task may have moved on long ago. */
+      const startTool = Effect.fnUntraced(function* (lease: Lease, reply: Entry, index: number) {
+        for (;;) {
+          const begun = yield* Clock.currentTimeMillis
+          yield* conversations.startTool(lease, reply.id, index)
+          if ((yield* Clock.currentTimeMillis) - begun < freshFor) return
+        }
+      })
+
       /** One tool_use: recorded as started, carried out, recorded as done. Not to be torn apart. What changes nothing needs no record. */
       const runTool = (claim: Claim, reply: Entry, use: ToolUseBlock, index: number) =>
         Effect.uninterruptibleMask(
@@ -88,7 +108,7 @@ export class AgentLoop extends Context.Service<
             const isRecorded = changedBy(use) !== "nothing"
             const key = `${reply.id}:${index}`
             if (isRecorded) {
-              yield* restore(conversations.startTool(claim.lease, reply.id, index)).pipe(
+              yield* restore(startTool(claim.lease, reply, index)).pipe(
                 Effect.onInterrupt(() => Effect.sync(() => unstarted.add(key)))
               )
             }
@@ -124,7 +144,11 @@ export class AgentLoop extends Context.Service<
       })
 
       /** Carries out what is open of a reply, and stores all its results in one message. */
-      const runTools = Effect.fn("AgentLoop.runTools")(function* (claim: Claim, reply: Entry, isNew: boolean) {
+      const runTools = Effect.fn("AgentLoop.runTools")(function* (
+        { claim, handover }: Run,
+        reply: Entry,
+        isNew: boolean
+      ) {
         const pending = storing.get(reply.id)
         if (pending !== undefined) yield* Fiber.await(pending)
         const journal = isNew ? [] : yield* conversations.executions(reply.id)
@@ -139,6 +163,7 @@ export class AgentLoop extends Context.Service<
           } else if (isStale) {
             outcomes.push({ result: toolResult(use.id, [text(notExecuted)], true), outcome: undefined })
           } else {
+            yield* handover.boundary
             outcomes.push(yield* runTool(claim, reply, use, index))
           }
         }
@@ -185,17 +210,15 @@ export class AgentLoop extends Context.Service<
       })
 
       /** The next reply; while the model keeps the task waiting, its row says why. A context that is too long is made shorter, once. */
-      const ask = Effect.fnUntraced(function* (claim: Claim, state: RunState) {
+      const ask = Effect.fnUntraced(function* ({ claim, handover }: Run, state: RunState) {
         const { lease, task } = claim
-        const reply = Effect.suspend(() =>
-          models.reply(task.model, state.conversation, (reason) =>
-            Effect.andThen(
-              runs.showProblem(lease, reason),
-              Effect.sync(() => {
-                state.isProblemShown = true
-              })
-            )
-          )
+        const waiting = Effect.fnUntraced(function* (reason: string) {
+          yield* handover.waits
+          yield* runs.showProblem(lease, reason)
+          state.isProblemShown = true
+        })
+        const reply = Effect.suspend(() => models.reply(task.model, state.conversation, waiting)).pipe(
+          Effect.ensuring(handover.waitsNoMore)
         )
         const answer = yield* reply.pipe(
           Effect.catchIf(
@@ -239,9 +262,10 @@ export class AgentLoop extends Context.Service<
       }
 
       /** One reply of the model, its tools, and what people wrote meanwhile; true when the task ended with it. */
-      const iterate = Effect.fn("AgentLoop.iterate")(function* (claim: Claim, state: RunState) {
+      const iterate = Effect.fn("AgentLoop.iterate")(function* (run: Run, state: RunState) {
+        const { claim, handover } = run
         yield* Effect.annotateCurrentSpan({ "task.id": claim.lease.taskId, iteration: state.spent.replies + 1 })
-        const reply = yield* ask(claim, state)
+        const reply = yield* ask(run, state)
         if (reply.content.length === 0) {
           yield* finish(claim.lease, { status: "FAILED", error: "The model's answer was empty" })
           return true
@@ -257,6 +281,7 @@ export class AgentLoop extends Context.Service<
           })
         )
         if (reply.isCrowded) {
+          yield* handover.boundary
           const summarized = yield* summarize(claim, state.conversation)
           if (Option.isSome(summarized)) {
             spend(state, summarized.value.call)
@@ -266,7 +291,7 @@ export class AgentLoop extends Context.Service<
         }
         const own = [entry]
         if (toolUses(reply.content).length > 0) {
-          const { ended, entry: results } = yield* runTools(claim, entry, true)
+          const { ended, entry: results } = yield* runTools(run, entry, true)
           if (ended) return true
           own.push(results)
         }
@@ -297,7 +322,8 @@ export class AgentLoop extends Context.Service<
         return false
       })
 
-      const loop = Effect.fnUntraced(function* (claim: Claim, loaded: Conversation) {
+      const loop = Effect.fnUntraced(function* (run: Run, loaded: Conversation) {
+        const { claim, handover } = run
         const state: RunState = {
           conversation: { ...loaded, entries: [] },
           shown: nothingShown,
@@ -308,21 +334,23 @@ export class AgentLoop extends Context.Service<
         }
         remember(state, loaded.entries)
         for (;;) {
+          yield* handover.boundary
           if (yield* guard(claim, state)) return
-          if (yield* iterate(claim, state)) return
+          if (yield* iterate(run, state)) return
         }
       })
 
-      const drive = Effect.fnUntraced(function* (claim: Claim) {
+      const drive = Effect.fnUntraced(function* (run: Run) {
+        const { claim } = run
         const first = yield* conversations.load(claim.lease.taskId)
         const open = openReply(first.entries)
         if (Option.isSome(open)) {
-          const { ended } = yield* runTools(claim, open.value, false)
+          const { ended } = yield* runTools(run, open.value, false)
           if (ended) return
         }
         if (Option.isNone(first.summary) && !first.entries.some((entry) => entry.role === "ASSISTANT"))
           yield* writeFiles(claim.lease)
-        yield* loop(claim, Option.isSome(open) ? yield* conversations.load(claim.lease.taskId) : first)
+        yield* loop(run, Option.isSome(open) ? yield* conversations.load(claim.lease.taskId) : first)
       })
 
       const fail = (lease: Lease, error: string) => finish(lease, { status: "FAILED", error: shortened(error) })
@@ -344,16 +372,17 @@ export class AgentLoop extends Context.Service<
         yield* conversations.appendLateResults(taskId, open.value.id, results)
       })
 
-      const run = Effect.fn("AgentLoop.run")(function* (claim: Claim) {
+      const run = Effect.fn("AgentLoop.run")(function* (claim: Claim, handover: Handover) {
         yield* Effect.annotateCurrentSpan({ "task.id": claim.lease.taskId, "task.epoch": claim.lease.epoch })
         yield* Effect.logInfo("Task started").pipe(
-          Effect.andThen(drive(claim)),
+          Effect.andThen(drive({ claim, handover })),
           Effect.catchTags({
             ModelError: (error) => fail(claim.lease, error.message),
             DesktopFailed: (error) =>
               fail(claim.lease, `The task's files could not be written to the desktop: ${error.message}`)
           }),
           Effect.catchTags({
+            HandedOver: () => Effect.logInfo("Task left to another worker"),
             LeaseLost: () => Effect.logInfo("Task taken out of this run's hands"),
             TaskNotFound: (_: TaskNotFound) => Effect.void
           }),
@@ -371,6 +400,12 @@ export class AgentLoop extends Context.Service<
       return AgentLoop.of({ run })
     })
   )
+}
+
+/** A task being run, and the way to ask for its end. */
+interface Run {
+  readonly claim: Claim
+  readonly handover: Handover
 }
 
 /** What a run keeps in memory between its iterations. */

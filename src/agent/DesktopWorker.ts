@@ -8,10 +8,12 @@ import { Desktops, type UserInput } from "../desktop/Desktops.ts"
 import { pngImage, type UserActionBlock } from "../domain/ContentBlock.ts"
 import { TaskId } from "../domain/Task.ts"
 import { Conversations } from "../messages/Conversations.ts"
+import { replacedWithin } from "../placement/Cluster.ts"
 import { DesktopEntity, Placement } from "../placement/Placement.ts"
-import type { Lease } from "../tasks/Lease.ts"
+import type { Lease, Ownership } from "../tasks/Lease.ts"
 import { TaskRuns } from "../tasks/TaskRuns.ts"
 import { AgentLoop } from "./AgentLoop.ts"
+import { Handover } from "./Handover.ts"
 
 /** How often due tasks are looked for even though nobody said a word: the original's interval (agent.md, "Pick"). */
 const checkInterval = Duration.seconds(5)
@@ -28,7 +30,8 @@ const capturedActions = new Set([
 ])
 
 /** The worker of one desktop: runs its tasks one after the other, and captures what the user does when in control. */
-const makeWorker = Effect.fnUntraced(function* (desktop: string) {
+const makeWorker = Effect.fnUntraced(function* (desktop: string, replica: string) {
+  const { shutdownTimeout } = yield* Settings
   const conversations = yield* Conversations
   const loop = yield* AgentLoop
   const placement = yield* Placement
@@ -38,6 +41,7 @@ const makeWorker = Effect.fnUntraced(function* (desktop: string) {
   const running = yield* Ref.make(Option.none<{ readonly lease: Lease; readonly fiber: Fiber.Fiber<void, unknown> }>())
   const captured = yield* Ref.make(Option.none<TaskId>())
   const capture = yield* FiberHandle.make<void, never>()
+  const owner = yield* Ref.make(Option.none<Ownership>())
   const oneControl = yield* Semaphore.make(1)
   const oneDrive = yield* Semaphore.make(1)
 
@@ -98,18 +102,36 @@ const makeWorker = Effect.fnUntraced(function* (desktop: string) {
     Effect.catchCause((cause) => Effect.logWarning("A control command failed", cause))
   )
 
+  /** This worker's right to claim tasks; a worker that finds itself replaced, and is not ended for it, takes the desktop back. */
+  const ownership = Effect.gen(function* () {
+    const known = yield* Ref.get(owner)
+    if (Option.isSome(known)) return known.value
+    const taken = yield* runs.own(desktop, replica)
+    yield* Ref.set(owner, Option.some(taken))
+    return taken
+  })
+
+  /** The process stops, or the desktop goes to another replica: the run may end its step, but not take all day. */
+  const handOver = Effect.fnUntraced(function* (handover: Handover, fiber: Fiber.Fiber<void, unknown>) {
+    handover.ask()
+    const patience = Duration.times(shutdownTimeout, 0.8)
+    if (!handover.mayBreakOff) yield* Effect.timeoutOption(Fiber.await(fiber), patience)
+    yield* Fiber.interrupt(fiber)
+  })
+
   /** Runs due tasks until there are none. */
   const drive = oneDrive
     .withPermits(1)(
       Effect.gen(function* () {
         for (;;) {
-          const claim = yield* runs.claim(desktop)
+          const claim = yield* runs.claim(yield* ownership)
           if (Option.isNone(claim)) return
           const { lease } = claim.value
-          const fiber = yield* Effect.forkChild(loop.run(claim.value))
+          const handover = new Handover()
+          const fiber = yield* Effect.forkChild(loop.run(claim.value, handover))
           yield* Ref.set(running, Option.some({ lease, fiber }))
           const exit = yield* Fiber.await(fiber).pipe(
-            Effect.onInterrupt(() => Fiber.interrupt(fiber)),
+            Effect.onInterrupt(() => handOver(handover, fiber)),
             Effect.ensuring(Ref.set(running, Option.none()))
           )
           if (exit._tag === "Failure" && !Cause.hasInterruptsOnly(exit.cause)) {
@@ -122,7 +144,14 @@ const makeWorker = Effect.fnUntraced(function* (desktop: string) {
       })
     )
     .pipe(
-      Effect.tapError((error) => Effect.logWarning("The worker waits for the database", error.message)),
+      Effect.tapError((error) =>
+        error._tag === "DatabaseUnavailable"
+          ? Effect.logWarning("The worker waits for the database", error.message)
+          : Effect.logInfo(error.message).pipe(
+              Effect.andThen(Effect.sleep(replacedWithin)),
+              Effect.andThen(Ref.set(owner, Option.none()))
+            )
+      ),
       Effect.retry(Schedule.spaced("1 second")),
       Effect.orDie,
       Effect.withSpan("DesktopWorker.drive", { attributes: { "desktop.url": desktop } })
@@ -151,7 +180,8 @@ const userAction = ({ action: { action, sensitive, ...fields }, image }: UserInp
 export const layer = DesktopEntity.toLayer(
   Effect.gen(function* () {
     const { entityId } = yield* Entity.CurrentAddress
-    const worker = yield* makeWorker(entityId)
+    const { host, port } = yield* Entity.CurrentRunnerAddress
+    const worker = yield* makeWorker(entityId, `${host}:${port}`)
     return DesktopEntity.of({
       Wake: () => worker.drive,
       WakeAt: () => worker.drive,

@@ -1,4 +1,4 @@
-import { Context, Effect, Layer, Result, Schema, SchemaIssue } from "effect"
+import { Context, Effect, Layer, Option, Result, Schema, SchemaIssue } from "effect"
 import { withoutCredentials } from "./Credentials.ts"
 import { type SettingProblem, SettingsInvalid } from "./SettingsInvalid.ts"
 import { desktopsWithoutWork, misspelt, withoutEffect } from "./SettingsNotices.ts"
@@ -56,8 +56,19 @@ export const decodeSettings = (
         ...values,
         notices: [...withoutEffect(values, found), ...desktopsWithoutWork(values.desktopUrls), ...misspelt(sources)]
       })
-    })
+    }),
+    Result.flatMap((values) =>
+      values.clusterEnabled && Option.isNone(values.databaseUrl)
+        ? Result.fail(new SettingsInvalid({ problems: [privateDatabaseOfReplicas] }))
+        : Result.succeed(values)
+    )
   )
+}
+
+const privateDatabaseOfReplicas: SettingProblem = {
+  name: "CLUSTER",
+  problem: "is set, and DATABASE_URL is not: the private server is one replica's own",
+  expected: "DATABASE_URL of a server that all replicas share"
 }
 
 const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()

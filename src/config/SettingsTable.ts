@@ -175,8 +175,16 @@ export const settingsTable = {
   clusterEnabled: required("CLUSTER", Kind.boolean, {
     group: "Replicas and events",
     default: "false",
-    meaning: "Whether several replicas share the work through one database.",
-    effectiveFrom: "running several replicas"
+    meaning: "Whether several replicas share the work through one database; each needs DATABASE_URL."
+  }),
+  clusterHost: optional("CLUSTER_HOST", Kind.host, {
+    group: "Replicas and events",
+    meaning: "Address under which the other replicas reach this one; unset: the first network address of the machine."
+  }),
+  clusterPort: required("CLUSTER_PORT", Kind.integer(1, 65535), {
+    group: "Replicas and events",
+    default: "34431",
+    meaning: "Port for the other replicas. It knows no accounts: for a private network only."
   }),
   redisUrl: optional("REDIS_URL", Kind.secretUrl("redis:", "rediss:"), {
     group: "Replicas and events",

@@ -17,3 +17,16 @@ export class LeaseLost extends Schema.TaggedError<LeaseLost>()("LeaseLost", { ta
     return `The run of task ${this.taskId} does not own it any more`
   }
 }
+
+/** A worker's right to claim tasks for a desktop, until another worker of that desktop owns it. */
+export interface Ownership {
+  readonly desktop: string
+  readonly generation: number
+}
+
+/** Another worker drives the desktop now, on another replica or after this one had lost its locks. */
+export class WorkerReplaced extends Schema.TaggedError<WorkerReplaced>()("WorkerReplaced", { desktop: Schema.String }) {
+  override get message(): string {
+    return `Another worker has taken over ${this.desktop}`
+  }
+}

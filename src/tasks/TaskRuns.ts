@@ -5,7 +5,7 @@ import { storableJson, storableText } from "../database/StorableJson.ts"
 import { taskJson } from "../database/WireJson.ts"
 import { Role, Task, TaskId, TaskStatus } from "../domain/Task.ts"
 import type { DatabaseUnavailable } from "../domain/TaskErrors.ts"
-import { type Lease, LeaseLost } from "./Lease.ts"
+import { type Lease, LeaseLost, type Ownership, WorkerReplaced } from "./Lease.ts"
 
 /** How a run ends its task; the description of a completed one goes to `result`, what went wrong to `error`. */
 export type Outcome =
@@ -32,11 +32,13 @@ export interface Standing {
 export class TaskRuns extends Context.Service<
   TaskRuns,
   {
+    /** Makes the worker of this replica the one that drives the desktop; those before it claim nothing any more. */
+    readonly own: (desktop: string, replica: string) => Effect.Effect<Ownership, DatabaseUnavailable>
     /**
      * Makes the next due task the desktop's own and RUNNING (agent.md, "Pick"). None when nothing is due, or while another
      * task holds the desktop: one that needs help or that the user controls keeps it.
      */
-    readonly claim: (desktop: string) => Effect.Effect<Option.Option<Claim>, DatabaseUnavailable>
+    readonly claim: (owner: Ownership) => Effect.Effect<Option.Option<Claim>, WorkerReplaced | DatabaseUnavailable>
     /** Marks PENDING tasks whose `scheduledFor` has come as queued; true when workers have to do: some task is due, or a user holds a desktop. */
     readonly queueDue: Effect.Effect<boolean, DatabaseUnavailable>
     /** Ends the run with the task's new status. NEEDS_HELP hands control to the user and keeps the desktop. */
@@ -54,11 +56,22 @@ export class TaskRuns extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const taskOf = sql.literal(taskJson("task"))
 
-      const claim = Effect.fn("TaskRuns.claim")(function* (desktop: string) {
+      const own = Effect.fn("TaskRuns.own")(function* (desktop: string, replica: string) {
         const at = DateTime.toDateUtc(yield* DateTime.now)
         const rows = yield* sql`
-          WITH next AS (
-            SELECT t."id" FROM "Task" t LEFT JOIN "TaskRun" r ON r."taskId" = t."id"
+          INSERT INTO "DesktopOwner" ("desktop", "generation", "replica", "since") VALUES (${desktop}, 1, ${replica}, ${at})
+          ON CONFLICT ("desktop") DO UPDATE SET "generation" = "DesktopOwner"."generation" + 1, "replica" = ${replica}, "since" = ${at}
+          RETURNING "desktop", "generation"`
+        return yield* decodeOwnership(rows[0])
+      }, repeatable)
+
+      const claim = Effect.fn("TaskRuns.claim")(function* ({ desktop, generation }: Ownership) {
+        const at = DateTime.toDateUtc(yield* DateTime.now)
+        const rows = yield* sql`
+          WITH owner AS (
+            SELECT 1 FROM "DesktopOwner" WHERE "desktop" = ${desktop} AND "generation" = ${generation}
+          ), next AS (
+            SELECT t."id" FROM owner, "Task" t LEFT JOIN "TaskRun" r ON r."taskId" = t."id"
             WHERE t."status" IN ('RUNNING', 'PENDING') AND t."control" = 'ASSISTANT'
               AND (t."status" = 'RUNNING' OR t."scheduledFor" IS NULL OR t."scheduledFor" <= ${at})
               AND (r."taskId" IS NULL OR NOT r."active" OR r."desktop" = ${desktop})
@@ -76,8 +89,9 @@ export class TaskRuns extends Context.Service<
           ), event AS (
             INSERT INTO "TaskEvent" ("taskId", "kind", "payload", "createdAt") SELECT task."id", 'task_updated', ${taskOf}, ${at} FROM task
           )
-          SELECT ${taskOf} AS task, run."epoch", run."interruptedAt" FROM task, run`
-        if (rows[0] === undefined) return Option.none()
+          SELECT ${taskOf} AS task, run."epoch", run."interruptedAt" FROM owner LEFT JOIN (task CROSS JOIN run) ON TRUE`
+        if (rows[0] === undefined) return yield* new WorkerReplaced({ desktop })
+        if (rows[0].epoch === null) return Option.none()
         const { epoch, interruptedAt, task } = yield* decodeClaim(rows[0])
         yield* Effect.annotateCurrentSpan({ "task.id": task.id, "task.epoch": epoch })
         return Option.some({ task, lease: { taskId: task.id, desktop, epoch }, interruptedAt })
@@ -162,11 +176,12 @@ export class TaskRuns extends Context.Service<
         return rows[0] === undefined ? Option.none() : Option.some((yield* decodeHeld(rows[0])).id)
       }, repeatable)
 
-      return TaskRuns.of({ claim, queueDue, finish, showProblem, standing, heldByUser })
+      return TaskRuns.of({ own, claim, queueDue, finish, showProblem, standing, heldByUser })
     })
   )
 }
 
+const decodeOwnership = Schema.decodeUnknownEffect(Schema.Struct({ desktop: Schema.String, generation: Schema.Int }))
 const decodeClaim = Schema.decodeUnknownEffect(
   Schema.Struct({ task: Task, epoch: Schema.Int, interruptedAt: Schema.NullOr(Schema.DateTimeUtcFromDate) })
 )

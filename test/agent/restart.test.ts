@@ -26,6 +26,7 @@ it.live(
       )
       const variables = {
         BYTEBOT_DATA_DIR: folder,
+        SHUTDOWN_TIMEOUT: "1000",
         ANTHROPIC_API_KEY: "test-key",
         ANTHROPIC_BASE_URL: model.url,
         BYTEBOT_DESKTOP_BASE_URL: desktop.url

@@ -243,6 +243,8 @@ describe("bad values", () => {
     BYTEBOT_TASK_COST_BUDGET: "-1",
     BYTEBOT_ANALYTICS_ENDPOINT: `file://user:${secret}@host/x`,
     CLUSTER: "2",
+    CLUSTER_HOST: "pod/1",
+    CLUSTER_PORT: "0",
     REDIS_URL: `http://:${secret}@redis`,
     AUTH_ENABLED: "y e s",
     BETTER_AUTH_URL: "example",
@@ -277,6 +279,17 @@ describe("bad values", () => {
         [...Object.keys(wrong), ...anyText],
         rows.map(({ name }) => name)
       )
+    })
+  )
+
+  it.effect("are replicas that each have a database of their own", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(settingsFrom({ CLUSTER: "true" }))
+      assert.deepStrictEqual(
+        error.problems.map(({ name }) => name),
+        ["CLUSTER"]
+      )
+      yield* settingsFrom({ CLUSTER: "true", DATABASE_URL: "postgresql://postgres@db/bytebot" })
     })
   )
 
