@@ -359,8 +359,9 @@ export class AgentLoop extends Context.Service<
       const settle = Effect.fn("AgentLoop.settle")(function* (claim: Claim) {
         const { taskId } = claim.lease
         const standing = yield* runs.standing(taskId)
-        const isOver = Option.isNone(standing)
-        if (isOver || (standing.value.epoch === claim.lease.epoch && standing.value.status === "RUNNING")) return
+        // Where the task goes on, its next run sees to that.
+        const goesOn = Option.exists(standing, ({ control, status }) => status === "RUNNING" && control === "ASSISTANT")
+        if (Option.isNone(standing) || goesOn) return
         const open = openReply((yield* conversations.load(taskId)).entries)
         if (Option.isNone(open)) return
         const journal = yield* conversations.executions(open.value.id)

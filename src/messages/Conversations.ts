@@ -101,7 +101,7 @@ export class Conversations extends Context.Service<
       reply: MessageId,
       results: ReadonlyArray<ToolResultBlock>
     ) => Effect.Effect<Entry, LeaseLost | DatabaseUnavailable>
-    /** The same for a run that was broken off; nothing happens when the task is gone. */
+    /** The same for a run that was broken off; nothing happens when the task is gone, goes on in another run, or has them. */
     readonly appendLateResults: (
       taskId: TaskId,
       reply: MessageId,
@@ -233,9 +233,18 @@ export class Conversations extends Context.Service<
 
       const appendLateResults = Effect.fn("Conversations.appendLateResults")(
         (taskId: TaskId, reply: MessageId, results: ReadonlyArray<ToolResultBlock>) =>
-          insert(sql`SELECT t."id" FROM "Task" t WHERE t."id" = ${taskId} FOR NO KEY UPDATE`, "USER", results, {
-            answers: reply
-          }),
+          insert(
+            sql`
+              SELECT t."id" FROM "Task" t WHERE t."id" = ${taskId} AND NOT (t."status" = 'RUNNING' AND t."control" = 'ASSISTANT')
+                AND NOT EXISTS (
+                  SELECT 1 FROM "Message" r JOIN "Message" a ON a."taskId" = r."taskId" AND a."position" > r."position"
+                  WHERE r."id" = ${reply} AND a."content" @> '[{"type": "tool_result"}]'
+                )
+              FOR NO KEY UPDATE`,
+            "USER",
+            results,
+            { answers: reply }
+          ),
         Effect.asVoid
       )
 

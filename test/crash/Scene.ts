@@ -1,20 +1,19 @@
-import { Context, Effect, Layer, Schema, Scope } from "effect"
+import { Context, Effect, Fiber, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import * as Anthropic from "../emulators/anthropic.ts"
 import * as Desktop from "../emulators/desktop.ts"
 import { actionName } from "../emulators/desktopFaults.ts"
-import { tap } from "../support/PostgresTap.ts"
 import { request } from "../support/RestClient.ts"
-import { freePort, type ServiceProcess, spawnService, untilReady } from "../support/ServiceProcess.ts"
-import { clientLayer, migrated } from "../support/TestDatabase.ts"
+import { admin, clientLayer, migrated } from "../support/TestDatabase.ts"
 import { until } from "../support/Waiting.ts"
-import { type KillPoint, KillPoints } from "./KillPoints.ts"
+import { type Disturbance, Disturbances, type Kind } from "./Disturbances.ts"
+import { makeReplica, type Replica } from "./Replicas.ts"
 import { actions, modelOf, nameOfStatements, newTask } from "./script.ts"
-import { gapsOf, type Watcher, watch } from "./Watcher.ts"
+import { gapsOf, watch } from "./Watcher.ts"
 
 /** What came of a task. */
 export interface Played {
-  /** What the service did to the outside, up to where it was killed. */
+  /** What the service did to the outside, up to where it was disturbed. */
   readonly steps: ReadonlyArray<string>
   readonly task: typeof Task.Type
   readonly messages: typeof Messages.Type
@@ -24,16 +23,8 @@ export interface Played {
   readonly created: number
   /** Rows of runs and tools that should have ended. */
   readonly leftovers: number
-  /** What the model, and one who watched, have to complain of. */
+  /** What the model, and those who watched, have to complain of. */
   readonly complaints: ReadonlyArray<string>
-}
-
-/** The service as a process, with everything that it talks to in the hands of the test. */
-export class Scene extends Context.Service<Scene, Effect.Success<typeof make>>()("test/Scene") {
-  static readonly layer = Layer.effect(
-    Scene,
-    Effect.suspend(() => make)
-  )
 }
 
 const decodeStored = Schema.decodeUnknownSync(
@@ -56,20 +47,14 @@ const Messages = Schema.Array(
 const decodeTask = Schema.decodeUnknownSync(Task)
 const decodeMessages = Schema.decodeUnknownSync(Messages)
 
-const make = Effect.gen(function* () {
+/** Replicas of the service as processes, with everything that they talk to in the hands of the test. */
+export const makeScene = Effect.fnUntraced(function* (size: number) {
   const databaseUrl = yield* migrated
+  const database = new URL(databaseUrl).pathname.slice(1)
   const sql = Context.get(yield* Layer.build(clientLayer(databaseUrl)), SqlClient.SqlClient)
-  const points = new KillPoints()
+  const disturbances = new Disturbances()
   const complaints: Array<string> = []
-  const services: Array<ServiceProcess> = []
 
-  const way = yield* tap(databaseUrl, ({ answered, texts }) => {
-    const name = nameOfStatements(texts)
-    const when = name === undefined ? undefined : points.reach(name)
-    if (when === "before") points.strike()
-    if (when === "after") void answered.then(() => points.strike())
-    return when === undefined ? "pass" : when === "before" ? "drop" : "mute"
-  })
   const stored = sql`
     SELECT count(*) FILTER (WHERE "role" = 'ASSISTANT')::int AS replies,
       count(*) FILTER (WHERE "role" = 'ASSISTANT' AND "summaryId" IS NULL)::int AS visible,
@@ -78,36 +63,43 @@ const make = Effect.gen(function* () {
     defaultReply: modelOf({
       stored: () => Effect.runPromise(Effect.map(stored, (rows) => decodeStored(rows)[0])),
       complain: (complaint) => complaints.push(`the model ${complaint}`),
-      reach: (name) => points.reach(name),
-      strike: () => points.strike()
+      disturbances
     })
   })
   const desktop = yield* Desktop.scoped()
-  const port = yield* freePort
-  const variables = {
-    DATABASE_URL: way.url,
-    ANTHROPIC_API_KEY: "test-key",
-    ANTHROPIC_BASE_URL: model.url,
-    BYTEBOT_DESKTOP_BASE_URL: desktop.url
-  }
+  const replicas: ReadonlyArray<Replica> = yield* Effect.forEach(
+    Array.from({ length: size }, (_, index) => index),
+    (index) =>
+      makeReplica({
+        databaseUrl,
+        isOneOfMany: size > 1,
+        variables: {
+          ANTHROPIC_API_KEY: "test-key",
+          ANTHROPIC_BASE_URL: model.url,
+          BYTEBOT_DESKTOP_BASE_URL: desktop.url
+        },
+        decide: ({ answered, texts }) => {
+          const name = nameOfStatements(texts)
+          const when = name === undefined ? undefined : disturbances.reach(name, index)
+          if (when === "before") disturbances.strike()
+          if (when === "after") void answered.then(() => disturbances.strike())
+          if (when === undefined || !disturbances.losesStatements) return "pass"
+          return when === "before" ? "drop" : "mute"
+        }
+      })
+  )
+  yield* Effect.forEach(replicas, ({ start }) => start, { concurrency: "unbounded", discard: true })
 
-  const scope = yield* Effect.scope
-  const start = Effect.gen(function* () {
-    const service = yield* spawnService(port, variables)
-    services.push(service)
-    yield* untilReady(service)
-    return service
-  }).pipe(Scope.provide(scope))
-  /** The desktop's requests are steps, too. It does its work before the service dies, or never. */
+  /** The desktop's requests are steps, too. Before a process dies it does its work, or never. */
   const watchDesktop = () => {
-    let when: KillPoint["when"] | undefined
-    const strikeAt = (moment: KillPoint["when"]) => {
-      if (when === moment) setImmediate(() => points.strike())
-      return when === moment
+    let when: Disturbance["when"] | undefined
+    const strikeAt = (moment: Disturbance["when"]) => {
+      if (when === moment) setImmediate(() => disturbances.strike())
+      return when === moment && disturbances.isDeadly
     }
     desktop.fault({
       match: (incoming) => {
-        when = points.reach(`desktop: ${actionName(incoming) ?? incoming.req}`)
+        when = disturbances.reach(`desktop: ${actionName(incoming) ?? incoming.req}`)
         return strikeAt("before")
       },
       hang: true
@@ -115,42 +107,81 @@ const make = Effect.gen(function* () {
     desktop.fault({ match: () => strikeAt("after"), hang: true, executed: true })
   }
 
+  const disconnect = Effect.gen(function* () {
+    const server = yield* admin
+    yield* server`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE datname = ${database} AND application_name = 'bytebot-agent'`
+  }).pipe(Effect.scoped)
+
+  const strike: Readonly<Record<Kind, (replica: Replica) => void>> = {
+    kill: (replica) => replica.process().signal("SIGKILL"),
+    stop: (replica) => replica.process().signal("SIGTERM"),
+    freeze: (replica) => replica.process().signal("SIGSTOP"),
+    cut: (replica) => replica.network.freeze(),
+    disconnect: () => Effect.runFork(disconnect)
+  }
+
+  /** What was frozen or cut off is so no more; what has ended is started again. */
+  const repair = Effect.fnUntraced(function* (replica: Replica, kind: Kind) {
+    if (kind === "freeze") replica.process().signal("SIGCONT")
+    if (kind === "cut") replica.network.thaw()
+    if (kind === "kill" || kind === "stop") yield* replica.process().ended
+    yield* replica.start
+    yield* until(
+      "the replica answers",
+      Effect.map(Effect.exit(request(replica.url, "GET", "/health/ready")), (exit) =>
+        exit._tag === "Success" && exit.value.status === 200 ? true : undefined
+      )
+    )
+  })
+
   const find = Effect.map(
     sql`SELECT "id" FROM "Task" WHERE "description" = ${newTask.description}`,
     (rows) => decodeIds(rows)[0]?.id
   )
-  /** Asks for the task unless there is one: a client does not know what became of a request without an answer. */
-  const ensureTask = (url: string) =>
-    Effect.flatMap(find, (id) =>
-      id === undefined ? Effect.exit(request(url, "POST", "/tasks", newTask)) : Effect.void
+  /** Asks for the task until there is one: a client does not know what became of a request without an answer. */
+  const ensureTask = (urls: ReadonlyArray<string>) =>
+    Effect.forEach(
+      urls,
+      (url) =>
+        Effect.flatMap(find, (id) =>
+          id === undefined
+            ? request(url, "POST", "/tasks", newTask).pipe(Effect.timeout("12 seconds"), Effect.exit)
+            : Effect.void
+        ),
+      { discard: true }
     )
 
   /** Nothing is due any more, and nobody has anything to say about it. */
   const isOver = Effect.gen(function* () {
+    if ((yield* find) === undefined) return false
     const busy = yield* sql`
       SELECT 1 FROM "Task" WHERE "status" IN ('PENDING', 'RUNNING') AND "scheduledFor" IS NULL
       UNION ALL SELECT 1 FROM cluster_messages WHERE NOT processed AND deliver_at IS NULL`
-    return busy.length === 0 && (yield* find) !== undefined
+    return busy.length === 0
   })
-  const untilOver = (orKilled: boolean) =>
-    until(
-      "the task is over",
-      Effect.map(isOver, (over) => (over || (orKilled && points.hasKilled) ? true : undefined)),
-      "60 seconds"
-    )
+  const untilOver = until(
+    "the task is over",
+    Effect.map(isOver, (over) => (over ? true : undefined)),
+    "60 seconds"
+  )
 
-  const outcome = Effect.fnUntraced(function* (url: string, watcher: Watcher | undefined) {
+  const latestEpoch = Effect.map(sql`SELECT max("epoch")::int AS epoch FROM "TaskRun"`, (rows) =>
+    Number(rows[0]?.epoch ?? 0)
+  )
+
+  const outcome = Effect.fnUntraced(function* (gaps: (ids: ReadonlyArray<string>, status: string) => Array<string>) {
+    const url = replicas[0]?.url ?? ""
     const id = yield* find
     const task = decodeTask((yield* request(url, "GET", `/tasks/${id}`)).json)
     const messages = decodeMessages((yield* request(url, "GET", `/tasks/${id}/messages?limit=10000`)).json)
     const ids = messages.map((message) => message.id)
-    const gaps = () => (watcher === undefined ? ["nobody watched"] : gapsOf(watcher, ids, task.status))
     // The last events may still be on their way.
     yield* Effect.exit(
       until(
         "all events",
-        Effect.sync(() => (gaps().length === 0 ? true : undefined)),
-        "5 seconds"
+        Effect.sync(() => (gaps(ids, task.status).length === 0 ? true : undefined)),
+        "10 seconds"
       )
     )
     const left = yield* sql`SELECT 1 FROM "ToolExecution" UNION ALL SELECT 1 FROM "TaskRun" WHERE "active"`
@@ -164,34 +195,61 @@ const make = Effect.gen(function* () {
         .filter((action) => actions.some(([, own]) => own === action)),
       created: created.length,
       leftovers: left.length,
-      complaints: [...complaints, ...rejected, ...gaps()]
+      complaints: [...complaints, ...rejected, ...gaps(ids, task.status)]
     }
   })
 
-  /** Runs the task from its creation to its end, with the service killed at the given point and started again. */
-  const play = Effect.fnUntraced(function* (point: KillPoint | undefined) {
-    let service = services.at(-1) ?? (yield* start)
+  /** Runs the task from its creation to its end, with one replica disturbed, and watched on each of them. */
+  const play = Effect.fnUntraced(function* (plan: Disturbance | undefined) {
     yield* sql`DELETE FROM "Task"`
     yield* sql`DELETE FROM cluster_messages WHERE deliver_at IS NOT NULL`
     model.reset()
     desktop.reset()
     complaints.length = 0
     watchDesktop()
-    points.arm(point, () => service.signal("SIGKILL"))
-    yield* ensureTask(service.url)
-    const watched = Effect.flatMap(find, (id) => (id === undefined ? Effect.undefined : watch(service.url, id)))
-    let watcher = yield* watched
-    yield* untilOver(true)
-    const steps = points.disarm()
-    if (points.hasKilled) {
-      yield* service.ended
-      service = yield* start
-      yield* ensureTask(service.url)
-      watcher ??= yield* watched
-      yield* untilOver(false)
+    disturbances.arm(plan, (actor) => {
+      const victim = replicas[actor]
+      if (plan !== undefined && victim !== undefined) strike[plan.kind](victim)
+    })
+    const urls = replicas.map(({ url }) => url)
+    yield* Effect.forkScoped(ensureTask(urls))
+    const watching = yield* until("the task is there", find, "60 seconds").pipe(
+      Effect.flatMap((id) => Effect.forEach(urls, (url) => watch(url, id))),
+      Effect.forkScoped
+    )
+    yield* until(
+      "somebody is disturbed, or the task is over",
+      Effect.map(isOver, (over) => (over || disturbances.victim !== undefined ? true : undefined)),
+      "60 seconds"
+    )
+    const steps = disturbances.disarm()
+    const victim = replicas[disturbances.victim ?? -1]
+    if (plan !== undefined && victim !== undefined) {
+      const before = yield* latestEpoch
+      if (size > 1) {
+        yield* until(
+          "the others have done the work, or begun to",
+          Effect.gen(function* () {
+            const hasMovedOn = plan.returnsSoon && (yield* latestEpoch) > before
+            return hasMovedOn || (yield* isOver) ? true : undefined
+          }),
+          "60 seconds"
+        )
+      }
+      yield* repair(victim, plan.kind)
+      yield* ensureTask(urls)
+      yield* untilOver
     }
-    return { steps, ...(yield* outcome(service.url, watcher)) } satisfies Played
+    const watchers = yield* Fiber.join(watching)
+    return {
+      steps,
+      ...(yield* outcome((ids, status) =>
+        watchers.flatMap((watcher, index) => gapsOf(watcher, ids, status).map((gap) => `replica ${index}: ${gap}`))
+      ))
+    } satisfies Played
   }, Effect.scoped)
 
-  return { start, play, sql, model, desktop, services }
+  return { play, sql, replicas, model, desktop }
 })
+
+export type Scene = Effect.Success<ReturnType<typeof makeScene>>

@@ -38,8 +38,11 @@ export const watch = (url: string, id: string) =>
         socket.on("connect", () => {
           const visit: Visit = { read: [], told: [], status: [] }
           visits.push(visit)
-          // A service that dies meanwhile is visited again.
-          read(visit).catch(() => undefined)
+          // A service without its database has nothing to tell yet; one that dies meanwhile is visited again.
+          const again = () => {
+            if (socket.connected && visits.at(-1) === visit) read(visit).catch(() => setTimeout(again, 100))
+          }
+          again()
         })
         socket.on("new_message", (message: unknown) => visits.at(-1)?.told.push(decodeMessage(message).id))
         socket.on("task_updated", (task: unknown) => visits.at(-1)?.status.push(decodeTask(task).status))

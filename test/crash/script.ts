@@ -1,7 +1,7 @@
 import { summaryRequest } from "../../src/agent/Prompt.ts"
 import type { MessagesRequest } from "../emulators/anthropicRequest.ts"
 import type { ReplyBlock, Scripted } from "../emulators/modelReplies.ts"
-import type { KillPoint } from "./KillPoints.ts"
+import type { Disturbances } from "./Disturbances.ts"
 
 /** A task with a bit of everything, and the model that works on it. */
 
@@ -48,13 +48,12 @@ export interface Stored {
 
 /**
  * The emulated model: gives the reply that comes after those that are stored, and complains about a question that was asked without
- * having read them. `reach` is told of every call, and may break it off by `strike`.
+ * having read them. Every call is a step at which its caller may be disturbed.
  */
 export const modelOf = (wiring: {
   readonly stored: () => Promise<Stored>
   readonly complain: (complaint: string) => void
-  readonly reach: (name: string) => KillPoint["when"] | undefined
-  readonly strike: () => void
+  readonly disturbances: Disturbances
 }): Scripted<MessagesRequest> => {
   const answer = async ({ messages }: MessagesRequest, isSummary: boolean) => {
     const stored = await wiring.stored()
@@ -71,14 +70,13 @@ export const modelOf = (wiring: {
   }
   return async (request) => {
     const isSummary = JSON.stringify(request.messages.at(-1)).includes(summaryRequest)
-    const when = wiring.reach(`model: ${isSummary ? "summary" : "reply"}`)
-    if (when === "before") {
-      wiring.strike()
-      return { hang: true }
-    }
+    const { disturbances } = wiring
+    const when = disturbances.reach(`model: ${isSummary ? "summary" : "reply"}`)
+    if (when === "before") disturbances.strike()
+    if (when === "before" && disturbances.isDeadly) return { hang: true }
     const reply = await answer(request, isSummary)
     // The service may have got the answer by then, or not.
-    if (when === "after") setImmediate(wiring.strike)
+    if (when === "after") setImmediate(() => disturbances.strike())
     return reply
   }
 }

@@ -22,7 +22,7 @@ export interface PostgresTap {
 }
 
 /** Decides of every batch, in the order of arrival. */
-type Decide = (batch: Batch) => Fate
+export type Decide = (batch: Batch) => Fate
 
 /** Listens on a free port of 127.0.0.1 until the scope closes. `target` is a URL without TLS. */
 export const tap = (target: string, decide: Decide): Effect.Effect<PostgresTap, never, Scope.Scope> =>

@@ -1,0 +1,50 @@
+import { Effect, Scope } from "effect"
+import { Network } from "../support/Network.ts"
+import { type Decide, tap } from "../support/PostgresTap.ts"
+import { freePort, type ServiceProcess, spawnService, untilReady } from "../support/ServiceProcess.ts"
+
+/** A replica of the service: a process that may end and be started again, on its own way to the database. */
+export interface Replica {
+  readonly url: string
+  /** Its way to PostgreSQL. */
+  readonly network: Network
+  readonly process: () => ServiceProcess
+  /** Starts it, again if need be, and waits until it is ready. */
+  readonly start: Effect.Effect<void, Error>
+}
+
+/** Not started yet. `decide` sees each of its statements. */
+export const makeReplica = Effect.fnUntraced(function* (options: {
+  readonly databaseUrl: string
+  readonly decide: Decide
+  readonly variables: Readonly<Record<string, string>>
+  readonly isOneOfMany: boolean
+}) {
+  const way = yield* tap(options.databaseUrl, options.decide)
+  const network = yield* Network.to(way.url)
+  const port = yield* freePort
+  const cluster = options.isOneOfMany
+    ? { CLUSTER: "true", CLUSTER_HOST: "127.0.0.1", CLUSTER_PORT: String(yield* freePort) }
+    : {}
+  const scope = yield* Effect.scope
+  let current: ServiceProcess | undefined
+  return {
+    url: `http://127.0.0.1:${port}`,
+    network,
+    process: () => {
+      if (current === undefined) throw new Error("the replica was never started")
+      return current
+    },
+    start: Effect.gen(function* () {
+      if (current !== undefined && !current.hasEnded()) return
+      current = yield* spawnService(port, {
+        ...options.variables,
+        ...cluster,
+        DATABASE_URL: network.url,
+        // Many replicas share the tests' server.
+        DATABASE_POOL_MAX: "4"
+      })
+      yield* untilReady(current)
+    }).pipe(Scope.provide(scope))
+  } satisfies Replica
+})
