@@ -76,11 +76,21 @@ export class AgentLoop extends Context.Service<
       const writeFiles = Effect.fn("AgentLoop.writeFiles")(function* (lease: Lease) {
         const { files } = yield* tasks.get(lease.taskId)
         const desktop = desktops.at(lease.desktop)
+        const write = Effect.fnUntraced(function* ({ data, name }: (typeof files)[number]) {
+          const until = (yield* Clock.currentTimeMillis) + freshFor
+          yield* runs.confirm(lease)
+          yield* desktop.writeFile(`/home/user/Desktop/${desktopFileName(name)}`, data, until)
+        })
         yield* Effect.forEach(
           files,
-          (file) => desktop.writeFile(`/home/user/Desktop/${desktopFileName(file.name)}`, file.data),
+          (file) =>
+            Effect.retry(write(file), {
+              while: ({ _tag }) => _tag === "DesktopFailed",
+              schedule: Schedule.exponential("500 millis"),
+              times: 5
+            }),
           { discard: true }
-        ).pipe(Effect.retry({ schedule: Schedule.exponential("500 millis"), times: 5 }))
+        )
       })
 
       /**
@@ -92,12 +102,12 @@ export class AgentLoop extends Context.Service<
       /** Results that an outage keeps from being stored, by their reply: they outlive their run. */
       const storing = new Map<string, Fiber.Fiber<unknown, unknown>>()
 
-      /** Records the tool as started. A process that was frozen meanwhile asks again: its task may have moved on long ago. */
+      /** Records the tool as started, and says until when it may be: a process that is frozen meanwhile does not know what becomes of its task. */
       const startTool = Effect.fnUntraced(function* (lease: Lease, reply: Entry, index: number) {
         for (;;) {
-          const begun = yield* Clock.currentTimeMillis
+          const until = (yield* Clock.currentTimeMillis) + freshFor
           yield* conversations.startTool(lease, reply.id, index)
-          if ((yield* Clock.currentTimeMillis) - begun < freshFor) return
+          if ((yield* Clock.currentTimeMillis) < until) return until
         }
       })
 
@@ -107,12 +117,12 @@ export class AgentLoop extends Context.Service<
           Effect.fnUntraced(function* (restore) {
             const isRecorded = changedBy(use) !== "nothing"
             const key = `${reply.id}:${index}`
-            if (isRecorded) {
-              yield* restore(startTool(claim.lease, reply, index)).pipe(
-                Effect.onInterrupt(() => Effect.sync(() => unstarted.add(key)))
-              )
-            }
-            const place = { desktop: claim.lease.desktop, key }
+            const until = isRecorded
+              ? yield* restore(startTool(claim.lease, reply, index)).pipe(
+                  Effect.onInterrupt(() => Effect.sync(() => unstarted.add(key)))
+                )
+              : Number.POSITIVE_INFINITY
+            const place = { desktop: claim.lease.desktop, key, until }
             const done = yield* inHaste(runner.run(claim.task, use, place, restore))
             if (!isRecorded) return done
             const stored = yield* conversations
@@ -261,10 +271,21 @@ export class AgentLoop extends Context.Service<
         return undefined
       }
 
+      /** Does not ask on behalf of a task that has moved on while this process was frozen: that would be paid for nothing. */
+      const confirm = Effect.fnUntraced(function* (lease: Lease, state: RunState) {
+        for (;;) {
+          const now = yield* Clock.currentTimeMillis
+          if (now - state.confirmedAt < freshFor) return
+          state.confirmedAt = now
+          yield* runs.confirm(lease)
+        }
+      })
+
       /** One reply of the model, its tools, and what people wrote meanwhile; true when the task ended with it. */
       const iterate = Effect.fn("AgentLoop.iterate")(function* (run: Run, state: RunState) {
         const { claim, handover } = run
         yield* Effect.annotateCurrentSpan({ "task.id": claim.lease.taskId, iteration: state.spent.replies + 1 })
+        yield* confirm(claim.lease, state)
         const reply = yield* ask(run, state)
         if (reply.content.length === 0) {
           yield* finish(claim.lease, { status: "FAILED", error: "The model's answer was empty" })
@@ -297,7 +318,8 @@ export class AgentLoop extends Context.Service<
         }
         // What a person wrote meanwhile may stand before the reply: it was stored while the model was thinking.
         const ids = own.map(({ id }) => id)
-        const news = yield* conversations.since(claim.lease.taskId, state.seen, ids)
+        state.confirmedAt = yield* Clock.currentTimeMillis
+        const news = yield* conversations.since(claim.lease, state.seen, ids)
         const added = [...own, ...news].sort((a, b) => (a.position < b.position ? -1 : 1))
         state.seen = added.at(-1)?.position ?? state.seen
         remember(state, added)
@@ -330,7 +352,8 @@ export class AgentLoop extends Context.Service<
           progress: noProgress,
           seen: loaded.entries.at(-1)?.position ?? 0n,
           spent: { ...(yield* usage.spent(claim.lease.taskId, claim.interruptedAt)) },
-          isProblemShown: claim.task.error !== null
+          isProblemShown: claim.task.error !== null,
+          confirmedAt: DateTime.toEpochMillis(claim.claimedAt)
         }
         remember(state, loaded.entries)
         for (;;) {
@@ -418,6 +441,8 @@ interface RunState {
   seen: bigint
   readonly spent: { replies: number; tokens: number; cost: number }
   isProblemShown: boolean
+  /** When the database was last asked whether the run still owns the task (UTC, ms). */
+  confirmedAt: number
 }
 
 const spend = ({ spent }: RunState, { cost, tokens }: AnsweredCall): void => {

@@ -21,10 +21,13 @@ export interface ToolOutcome {
   readonly outcome: Outcome | undefined
 }
 
-/** The URL of the desktop, and a name for the tool_use, the same in every attempt to carry it out. */
 interface Place {
+  /** The URL of the desktop. */
   readonly desktop: string
+  /** A name for the tool_use, the same in every attempt to carry it out. */
   readonly key: string
+  /** How long the run surely owns its task (UTC, ms): no action is sent after that. */
+  readonly until: number
 }
 
 /** Makes an effect interruptible again. */
@@ -35,7 +38,7 @@ export class ToolRunner extends Context.Service<
   ToolRunner,
   {
     /**
-     * `place.key` names the tool_use for the desktop. To be run without interruption, because an action must not be torn apart; what only
+     * To be run without interruption, because an action must not be torn apart; what only
      * looks or waits is done under `restore`, so that an interruption need not wait for it.
      */
     readonly run: (task: Task, use: ToolUseBlock, place: Place, restore: Restore) => Effect.Effect<ToolOutcome>
@@ -51,10 +54,10 @@ export class ToolRunner extends Context.Service<
       const act = Effect.fnUntraced(function* (
         desktop: Desktop,
         call: ToolCall & { readonly _tag: "Act" },
-        key: string,
+        { key, until }: Place,
         restore: Restore
       ) {
-        const perform = desktop.perform(call.action, key)
+        const perform = desktop.perform(call.action, key, until)
         yield* call.action.action === "wait" ? restore(perform) : perform
         const settled = Effect.andThen(Effect.sleep(settleDelay), desktop.screenshot)
         // Without a picture the action is still done, also when the run is interrupted while the screen settles.
@@ -85,7 +88,7 @@ export class ToolRunner extends Context.Service<
         const desktop = desktops.at(place.desktop)
         switch (call._tag) {
           case "Act":
-            return yield* act(desktop, call, place.key, restore)
+            return yield* act(desktop, call, place, restore)
           case "Screenshot":
             return [pngImage(yield* restore(desktop.screenshot))]
           case "CursorPosition": {

@@ -1,7 +1,9 @@
 import { Context, Duration, Effect, Layer, Queue, Schema, type Scope } from "effect"
 import { HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import { io } from "socket.io-client"
+import { NodeHttpClient } from "@effect/platform-node"
 import { actionBody, actionPatience, type DesktopAction } from "./DesktopAction.ts"
+import { TooLate, timelyAgent } from "./TimelyAgent.ts"
 
 /** The desktop did not do what it was asked for; the message is for the model and for people. */
 export class DesktopFailed extends Schema.TaggedError<DesktopFailed>()("DesktopFailed", { message: Schema.String }) {}
@@ -22,14 +24,14 @@ export interface UserInput {
 
 /** One desktop, through its daemon (contract/desktop.md). */
 export interface Desktop {
-  /** Carries out an action; `key` names the attempt for daemons that never do one twice. */
-  readonly perform: (action: DesktopAction, key: string) => Effect.Effect<void, DesktopFailed>
+  /** Carries out an action; it is sent before `until` (UTC, ms), or never. `key` names it for daemons that never do one twice. */
+  readonly perform: (action: DesktopAction, key: string, until: number) => Effect.Effect<void, DesktopFailed>
   /** The screen as base64 PNG. */
   readonly screenshot: Effect.Effect<string, DesktopFailed>
   readonly cursorPosition: Effect.Effect<{ readonly x: number; readonly y: number }, DesktopFailed>
   readonly readFile: (path: string) => Effect.Effect<DesktopFile, DesktopFailed>
-  /** `data` is base64. */
-  readonly writeFile: (path: string, data: string) => Effect.Effect<void, DesktopFailed>
+  /** `data` is base64; sent before `until` (UTC, ms), or never. */
+  readonly writeFile: (path: string, data: string, until: number) => Effect.Effect<void, DesktopFailed>
   readonly startTracking: Effect.Effect<void, DesktopFailed>
   readonly stopTracking: Effect.Effect<void, DesktopFailed>
   /** What a person does, while tracking is on, until the scope closes; reconnects by itself. */
@@ -57,34 +59,44 @@ const desktopAt = (client: HttpClient.HttpClient, url: string): Desktop => {
     path: string,
     body: Readonly<Record<string, Schema.Json>> | undefined,
     patience: number,
-    key?: string
+    action?: { readonly key?: string; readonly until: number }
   ) {
     yield* Effect.annotateCurrentSpan({ "desktop.url": url, "desktop.action": body?.action ?? path })
     const request = HttpClientRequest.post(`${url}${path}`).pipe(
       body === undefined ? (same) => same : HttpClientRequest.bodyJsonUnsafe(body),
-      key === undefined ? (same) => same : HttpClientRequest.setHeader("idempotency-key", key)
+      action?.key === undefined ? (same) => same : HttpClientRequest.setHeader("idempotency-key", action.key)
     )
-    return yield* client.execute(request).pipe(
+    const sender = action === undefined ? client : yield* timelyClient(action.until)
+    return yield* sender.execute(request).pipe(
       Effect.flatMap((response) => Effect.map(response.text, (text) => ({ response, text }))),
       Effect.timeout(Duration.millis(patience)),
       Effect.catchTags({
         TimeoutError: () => Effect.fail(new DesktopFailed({ message: "the desktop did not answer in time" })),
-        HttpClientError: (error) =>
-          Effect.fail(new DesktopFailed({ message: `the desktop is not reachable (${error.reason._tag})` }))
+        HttpClientError: ({ reason }) =>
+          Effect.fail(
+            new DesktopFailed({
+              message:
+                reason.cause instanceof TooLate ? reason.cause.message : `the desktop is not reachable (${reason._tag})`
+            })
+          )
       }),
       Effect.flatMap(({ response, text }) => accept(response, text))
     )
   })
   const quick = (body: Readonly<Record<string, Schema.Json>>) => post("/computer-use", body, 30_000)
   return {
-    perform: (action, key) => Effect.asVoid(post("/computer-use", actionBody(action), actionPatience(action), key)),
+    perform: (action, key, until) =>
+      Effect.asVoid(post("/computer-use", actionBody(action), actionPatience(action), { key, until })),
     screenshot: Effect.map(Effect.flatMap(quick({ action: "screenshot" }), answer(Screenshot)), ({ image }) => image),
     cursorPosition: Effect.flatMap(quick({ action: "cursor_position" }), answer(CursorPosition)),
     readFile: (path) =>
       Effect.flatMap(Effect.flatMap(quick({ action: "read_file", path }), answer(ReadFile)), fileOrReason),
-    writeFile: (path, data) =>
+    writeFile: (path, data, until) =>
       Effect.flatMap(
-        Effect.flatMap(post("/computer-use", { action: "write_file", path, data }, 120_000), answer(WriteFile)),
+        Effect.flatMap(
+          post("/computer-use", { action: "write_file", path, data }, 120_000, { until }),
+          answer(WriteFile)
+        ),
         (result) =>
           result.success
             ? Effect.void
@@ -95,6 +107,9 @@ const desktopAt = (client: HttpClient.HttpClient, url: string): Desktop => {
     userInput: userInput(url)
   }
 }
+
+const timelyClient = (until: number) =>
+  Effect.provideService(NodeHttpClient.makeNodeHttp, NodeHttpClient.HttpAgent, timelyAgent(until))
 
 const accept = (response: HttpClientResponse.HttpClientResponse, text: string): Effect.Effect<string, DesktopFailed> =>
   response.status >= 200 && response.status < 300

@@ -8,7 +8,7 @@ import { MessageId } from "../domain/Message.ts"
 import type { ModelCall, TokenCounts } from "../domain/ModelCall.ts"
 import { Role, type TaskId } from "../domain/Task.ts"
 import type { DatabaseUnavailable } from "../domain/TaskErrors.ts"
-import { type Lease, LeaseLost } from "../tasks/Lease.ts"
+import { type Lease, LeaseLost, ownedTask } from "../tasks/Lease.ts"
 
 /** Which model wrote a reply, and the digest of all that it had read then; null where that is not known. */
 export interface Origin {
@@ -68,12 +68,12 @@ export class Conversations extends Context.Service<
   Conversations,
   {
     readonly load: (taskId: TaskId) => Effect.Effect<Conversation, DatabaseUnavailable>
-    /** Messages after the given position but for those the caller wrote itself, oldest first. */
+    /** Messages after the given position but for those the caller wrote itself, oldest first, as long as the lease owns the task. */
     readonly since: (
-      taskId: TaskId,
+      lease: Lease,
       position: bigint,
       own: ReadonlyArray<MessageId>
-    ) => Effect.Effect<ReadonlyArray<Entry>, DatabaseUnavailable>
+    ) => Effect.Effect<ReadonlyArray<Entry>, LeaseLost | DatabaseUnavailable>
     /** Stores the model's reply, and what it took; that is stored even if the reply comes too late. */
     readonly appendReply: (
       lease: Lease,
@@ -143,11 +143,7 @@ export class Conversations extends Context.Service<
         FROM "Task" t WHERE t."id" = ${taskId} FOR KEY SHARE
         ON CONFLICT ("id") DO NOTHING`
 
-      /** The task, locked, if the lease still owns it. */
-      const owned = (lease: Lease) => sql`
-        SELECT t."id" FROM "Task" t JOIN "TaskRun" r ON r."taskId" = t."id"
-        WHERE t."id" = ${lease.taskId} AND r."epoch" = ${lease.epoch} AND t."status" = 'RUNNING' AND t."control" = 'ASSISTANT'
-        FOR NO KEY UPDATE OF t, r`
+      const { owned, seenOwned } = ownedTask(sql)
 
       /**
        * Inserts a message for the task that `task` selects, with its event, unless an earlier attempt has done so; locks come first,
@@ -206,15 +202,18 @@ export class Conversations extends Context.Service<
       }, repeatable)
 
       const since = Effect.fn("Conversations.since")(function* (
-        taskId: TaskId,
+        lease: Lease,
         position: bigint,
         own: ReadonlyArray<MessageId>
       ) {
-        yield* Effect.annotateCurrentSpan({ "task.id": taskId })
+        yield* Effect.annotateCurrentSpan({ "task.id": lease.taskId })
         const rows = yield* sql`
-          SELECT ${columns} FROM ${entries}
-          WHERE m."taskId" = ${taskId} AND m."position" > ${position} AND m."id" <> ALL(string_to_array(${own.join(",")}, ',')) ORDER BY m."position"`
-        return yield* decodeEntries(rows)
+          WITH own AS (${seenOwned(lease)})
+          SELECT ${columns} FROM own LEFT JOIN (${entries}) ON m."taskId" = own."id" AND m."position" > ${position}
+            AND m."id" <> ALL(string_to_array(${own.join(",")}, ','))
+          ORDER BY m."position"`
+        if (rows[0] === undefined) return yield* new LeaseLost({ taskId: lease.taskId })
+        return rows[0].id === null ? [] : yield* decodeEntries(rows)
       }, repeatable)
 
       const appendReply = Effect.fn("Conversations.appendReply")(

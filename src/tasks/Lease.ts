@@ -1,4 +1,5 @@
 import { Schema } from "effect"
+import type { SqlClient } from "effect/sql"
 import type { TaskId } from "../domain/Task.ts"
 
 /**
@@ -16,6 +17,14 @@ export class LeaseLost extends Schema.TaggedError<LeaseLost>()("LeaseLost", { ta
   override get message(): string {
     return `The run of task ${this.taskId} does not own it any more`
   }
+}
+
+/** The id of a task as long as the lease owns it: `owned` locks the task for the rest of the transaction, `seenOwned` only looks. */
+export const ownedTask = (sql: SqlClient.SqlClient) => {
+  const seenOwned = (lease: Lease) => sql`
+    SELECT t."id" FROM "Task" t JOIN "TaskRun" r ON r."taskId" = t."id"
+    WHERE t."id" = ${lease.taskId} AND r."epoch" = ${lease.epoch} AND t."status" = 'RUNNING' AND t."control" = 'ASSISTANT'`
+  return { seenOwned, owned: (lease: Lease) => sql`${seenOwned(lease)} FOR NO KEY UPDATE OF t, r` }
 }
 
 /** A worker's right to claim tasks for a desktop, until another worker of that desktop owns it. */

@@ -5,7 +5,7 @@ import { storableJson, storableText } from "../database/StorableJson.ts"
 import { taskJson } from "../database/WireJson.ts"
 import { Role, Task, TaskId, TaskStatus } from "../domain/Task.ts"
 import type { DatabaseUnavailable } from "../domain/TaskErrors.ts"
-import { type Lease, LeaseLost, type Ownership, WorkerReplaced } from "./Lease.ts"
+import { type Lease, LeaseLost, type Ownership, ownedTask, WorkerReplaced } from "./Lease.ts"
 
 /** How a run ends its task; the description of a completed one goes to `result`, what went wrong to `error`. */
 export type Outcome =
@@ -17,6 +17,8 @@ export type Outcome =
 export interface Claim {
   readonly task: Task
   readonly lease: Lease
+  /** Just before it was claimed (UTC). */
+  readonly claimedAt: DateTime.Utc
   readonly interruptedAt: DateTime.Utc | null
 }
 
@@ -41,6 +43,8 @@ export class TaskRuns extends Context.Service<
     readonly claim: (owner: Ownership) => Effect.Effect<Option.Option<Claim>, WorkerReplaced | DatabaseUnavailable>
     /** Marks PENDING tasks whose `scheduledFor` has come as queued; true when workers have to do: some task is due, or a user holds a desktop. */
     readonly queueDue: Effect.Effect<boolean, DatabaseUnavailable>
+    /** Fails unless the lease owns the task. */
+    readonly confirm: (lease: Lease) => Effect.Effect<void, LeaseLost | DatabaseUnavailable>
     /** Ends the run with the task's new status. NEEDS_HELP hands control to the user and keeps the desktop. */
     readonly finish: (lease: Lease, outcome: Outcome) => Effect.Effect<void, LeaseLost | DatabaseUnavailable>
     /** Shows on the running task why it waits; null once it does not any more. */
@@ -66,7 +70,8 @@ export class TaskRuns extends Context.Service<
       }, repeatable)
 
       const claim = Effect.fn("TaskRuns.claim")(function* ({ desktop, generation }: Ownership) {
-        const at = DateTime.toDateUtc(yield* DateTime.now)
+        const claimedAt = yield* DateTime.now
+        const at = DateTime.toDateUtc(claimedAt)
         const rows = yield* sql`
           WITH owner AS (
             SELECT 1 FROM "DesktopOwner" WHERE "desktop" = ${desktop} AND "generation" = ${generation}
@@ -94,7 +99,7 @@ export class TaskRuns extends Context.Service<
         if (rows[0].epoch === null) return Option.none()
         const { epoch, interruptedAt, task } = yield* decodeClaim(rows[0])
         yield* Effect.annotateCurrentSpan({ "task.id": task.id, "task.epoch": epoch })
-        return Option.some({ task, lease: { taskId: task.id, desktop, epoch }, interruptedAt })
+        return Option.some({ task, lease: { taskId: task.id, desktop, epoch }, claimedAt, interruptedAt })
       }, repeatable)
 
       const queueDue = Effect.gen(function* () {
@@ -115,11 +120,13 @@ export class TaskRuns extends Context.Service<
         return (yield* decodeWaiting(rows[0])).waiting
       }).pipe(repeatable, Effect.withSpan("TaskRuns.queueDue"))
 
-      /** The task, locked, if the lease still owns it. */
-      const owned = (lease: Lease) => sql`
-        SELECT t."id" FROM "Task" t JOIN "TaskRun" r ON r."taskId" = t."id"
-        WHERE t."id" = ${lease.taskId} AND r."epoch" = ${lease.epoch} AND t."status" = 'RUNNING' AND t."control" = 'ASSISTANT'
-        FOR NO KEY UPDATE OF t, r`
+      const { owned, seenOwned } = ownedTask(sql)
+
+      const confirm = Effect.fn("TaskRuns.confirm")(function* (lease: Lease) {
+        yield* Effect.annotateCurrentSpan({ "task.id": lease.taskId })
+        const rows = yield* seenOwned(lease)
+        if (rows.length === 0) return yield* new LeaseLost({ taskId: lease.taskId })
+      }, repeatable)
 
       const showProblem = Effect.fn("TaskRuns.showProblem")(function* (lease: Lease, problem: string | null) {
         yield* Effect.annotateCurrentSpan({ "task.id": lease.taskId })
@@ -176,7 +183,7 @@ export class TaskRuns extends Context.Service<
         return rows[0] === undefined ? Option.none() : Option.some((yield* decodeHeld(rows[0])).id)
       }, repeatable)
 
-      return TaskRuns.of({ own, claim, queueDue, finish, showProblem, standing, heldByUser })
+      return TaskRuns.of({ own, claim, confirm, queueDue, finish, showProblem, standing, heldByUser })
     })
   )
 }

@@ -26,8 +26,10 @@ export class Disturbances {
   private plan: Disturbance | undefined
   private strikeNow: (actor: number) => void = () => undefined
   private isArmed = false
+  /** Who is disturbed, from the planned step on. */
+  private aim: number | undefined
+  /** The same, once it has happened. */
   private struck: number | undefined
-  /** The replica that was last seen at work. */
   private worker = 0
 
   /** From now on steps count; `strike` is called at the planned one, if any, with the number of the replica. */
@@ -36,6 +38,7 @@ export class Disturbances {
     this.plan = plan
     this.strikeNow = strike
     this.isArmed = true
+    this.aim = undefined
     this.struck = undefined
   }
 
@@ -60,19 +63,24 @@ export class Disturbances {
     return this.plan?.kind === "kill" || this.plan?.kind === "cut"
   }
 
-  /** Tells of the next step, and hears when the replica is disturbed at it. `actor`: its number, where that is known. */
-  reach(name: string, actor = this.worker): Disturbance["when"] | undefined {
-    if (!this.isArmed) return undefined
+  /** The task is run by the replica with this number. */
+  worksAt(actor: number): void {
     this.worker = actor
-    if (this.struck !== undefined) return undefined
+  }
+
+  /** Tells of the next step, and hears when the replica is disturbed at it. `actor`: its number; otherwise it is who runs the task. */
+  reach(name: string, actor = this.worker): Disturbance["when"] | undefined {
+    if (!this.isArmed || this.aim !== undefined) return undefined
     this.names.push(name)
-    return this.plan?.step === this.names.length - 1 ? this.plan.when : undefined
+    if (this.plan?.step !== this.names.length - 1) return undefined
+    this.aim = actor
+    return this.plan.when
   }
 
   /** Disturbs the replica, now. */
   strike(): void {
-    if (this.struck !== undefined) return
-    this.struck = this.worker
-    this.strikeNow(this.worker)
+    if (this.struck !== undefined || this.aim === undefined) return
+    this.struck = this.aim
+    this.strikeNow(this.aim)
   }
 }

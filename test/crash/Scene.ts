@@ -1,14 +1,15 @@
-import { Context, Effect, Fiber, Layer, Schema } from "effect"
-import { SqlClient } from "effect/sql"
+import { PgClient } from "@effect/sql-pg"
+import { Effect, Fiber, Redacted, Schema } from "effect"
+import { Reactivity } from "effect/reactivity"
 import * as Anthropic from "../emulators/anthropic.ts"
 import * as Desktop from "../emulators/desktop.ts"
 import { actionName } from "../emulators/desktopFaults.ts"
 import { request } from "../support/RestClient.ts"
-import { admin, clientLayer, migrated } from "../support/TestDatabase.ts"
+import { admin, migrated } from "../support/TestDatabase.ts"
 import { until } from "../support/Waiting.ts"
 import { type Disturbance, Disturbances, type Kind } from "./Disturbances.ts"
 import { makeReplica, type Replica } from "./Replicas.ts"
-import { actions, modelOf, nameOfStatements, newTask } from "./script.ts"
+import { actions, isOfRun, modelOf, nameOfStatements, newTask } from "./script.ts"
 import { gapsOf, watch } from "./Watcher.ts"
 
 /** What came of a task. */
@@ -51,7 +52,9 @@ const decodeMessages = Schema.decodeUnknownSync(Messages)
 export const makeScene = Effect.fnUntraced(function* (size: number) {
   const databaseUrl = yield* migrated
   const database = new URL(databaseUrl).pathname.slice(1)
-  const sql = Context.get(yield* Layer.build(clientLayer(databaseUrl)), SqlClient.SqlClient)
+  const sql = yield* PgClient.make({ url: Redacted.make(databaseUrl), maxConnections: 2 }).pipe(
+    Effect.provide(Reactivity.layer)
+  )
   const disturbances = new Disturbances()
   const complaints: Array<string> = []
 
@@ -80,6 +83,7 @@ export const makeScene = Effect.fnUntraced(function* (size: number) {
         },
         decide: ({ answered, texts }) => {
           const name = nameOfStatements(texts)
+          if (isOfRun(texts)) disturbances.worksAt(index)
           const when = name === undefined ? undefined : disturbances.reach(name, index)
           if (when === "before") disturbances.strike()
           if (when === "after") void answered.then(() => disturbances.strike())

@@ -51,6 +51,7 @@ describe.each([2, 3])("%i replicas", (size) => {
             for (let index = scene; index < seeds / 2; index += scenes) {
               const seed = firstSeed + size * 1_000_000 + index
               const plan = disturbanceOf(seed, undisturbed.steps.length)
+              process.stderr.write(`${new Date().toISOString()} ${shown(seed, plan, undisturbed.steps[plan.step])}\n`)
               const played = yield* play(plan).pipe(
                 Effect.tapCause(() => Effect.logError(shown(seed, plan, undisturbed.steps[plan.step])))
               )

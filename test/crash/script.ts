@@ -111,3 +111,7 @@ export const nameOfStatements = (texts: ReadonlyArray<string>): string | undefin
   const named = names.filter((name) => name !== "")
   return named.length === 0 ? undefined : `sql: ${named.join(", ")}`
 }
+
+/** Whether only the worker that runs the task sends such statements. */
+export const isOfRun = (texts: ReadonlyArray<string>): boolean =>
+  texts.some((text) => /"ToolExecution"|FROM "ModelCall"|r\."epoch" = /.test(text))
