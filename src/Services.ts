@@ -9,6 +9,7 @@ import { ToolRunner } from "./agent/ToolRunner.ts"
 import { Analytics } from "./analytics/Analytics.ts"
 import { Settings } from "./config/Settings.ts"
 import { Database } from "./database/Database.ts"
+import { DesktopStates } from "./desktop/DesktopStates.ts"
 import { Desktops } from "./desktop/Desktops.ts"
 import { Notifications } from "./events/Notifications.ts"
 import * as RedisNotifications from "./events/RedisNotifications.ts"
@@ -16,6 +17,7 @@ import { Conversations } from "./messages/Conversations.ts"
 import { Messages } from "./messages/Messages.ts"
 import * as Cluster from "./placement/Cluster.ts"
 import { Placement } from "./placement/Placement.ts"
+import { Dispatch } from "./tasks/Dispatch.ts"
 import { TaskRuns } from "./tasks/TaskRuns.ts"
 import { Tasks } from "./tasks/Tasks.ts"
 import { Usage } from "./tasks/Usage.ts"
@@ -36,6 +38,8 @@ export const layer = Layer.mergeAll(DesktopWorker.layer, DesktopWorker.reconcile
   Layer.provide(Layer.mergeAll(ModelCalls.layer, ToolRunner.layer)),
   Layer.provideMerge(Messages.layer),
   Layer.provideMerge(Layer.mergeAll(Tasks.layer, Usage.layer)),
+  Layer.provide(Dispatch.layer),
+  Layer.provideMerge(DesktopStates.layer),
   Layer.provide(Layer.mergeAll(TaskRuns.layer, Conversations.layer, Desktops.layer)),
   Layer.provideMerge(Layer.mergeAll(Placement.layer, Analytics.layer, ModelCatalog.layer)),
   Layer.provide(ConfiguredModels.layer),

@@ -38,6 +38,10 @@ const notExecuted = "Not executed: the work was interrupted before this action. 
  */
 const freshFor = Duration.toMillis(replacedWithin) / 2
 
+/** What the model is told when its task had to leave its desktop. */
+const movedNote =
+  "This task continues on another desktop, since the one before does not answer any more. The task's files are on the new desktop too; windows, programs and everything else that was done before are not. Look at the screen before you go on."
+
 /** Runs one claimed task until it ends or this run no longer owns it (agent.md, "One task"). */
 export class AgentLoop extends Context.Service<
   AgentLoop,
@@ -54,7 +58,7 @@ export class AgentLoop extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const scope = yield* Effect.scope
-      const { keepScreenshots, maxIterations, taskCostBudget, taskTokenBudget } = yield* Settings
+      const { desktops: configured, keepScreenshots, maxIterations, taskCostBudget, taskTokenBudget } = yield* Settings
       const analytics = yield* Analytics
       const conversations = yield* Conversations
       const desktops = yield* Desktops
@@ -72,8 +76,34 @@ export class AgentLoop extends Context.Service<
         if (outcome.status !== "NEEDS_HELP") yield* analytics.report(lease.taskId)
       })
 
+      /** Waits while the desktop does not answer; the task's row says so. */
+      const untilThere = Effect.fn("AgentLoop.untilThere")(function* ({ claim: { lease }, handover }: Run) {
+        const { contact } = desktops.at(lease.desktop)
+        yield* handover.waits
+        yield* contact.until("Answering", "Lost")
+        if (contact.state._tag !== "Lost") return
+        const name = configured.find(({ url }) => url === lease.desktop)?.name ?? "it"
+        yield* Effect.logWarning("The desktop does not answer, the task waits").pipe(
+          Effect.annotateLogs({ desktop: name })
+        )
+        yield* runs.showProblem(lease, `Waiting for the desktop: ${name} does not answer`)
+        yield* contact.until("Answering")
+        yield* runs.showProblem(lease, null)
+      })
+
+      /** A place where a run can stop, and where it waits for a desktop that does not answer. */
+      const boundary = (run: Run) =>
+        Effect.suspend(() => {
+          const state = desktops.at(run.claim.lease.desktop).contact.state._tag
+          const isThere = state === "Answering" || state === "Unknown"
+          return isThere
+            ? run.handover.boundary
+            : Effect.andThen(Effect.ensuring(untilThere(run), run.handover.waitsNoMore), run.handover.boundary)
+        })
+
       /** The task's files, written where its first message says that they are. */
-      const writeFiles = Effect.fn("AgentLoop.writeFiles")(function* (lease: Lease) {
+      const writeFiles = Effect.fn("AgentLoop.writeFiles")(function* (run: Run) {
+        const { lease } = run.claim
         const { files } = yield* tasks.get(lease.taskId)
         const desktop = desktops.at(lease.desktop)
         const write = Effect.fnUntraced(function* ({ data, name }: (typeof files)[number]) {
@@ -84,11 +114,14 @@ export class AgentLoop extends Context.Service<
         yield* Effect.forEach(
           files,
           (file) =>
-            Effect.retry(write(file), {
-              while: ({ _tag }) => _tag === "DesktopFailed",
-              schedule: Schedule.exponential("500 millis"),
-              times: 5
-            }),
+            Effect.retry(
+              Effect.tapError(write(file), () => boundary(run)),
+              {
+                while: ({ _tag }) => _tag === "DesktopFailed",
+                schedule: Schedule.exponential("500 millis"),
+                times: 5
+              }
+            ),
           { discard: true }
         )
       })
@@ -154,11 +187,8 @@ export class AgentLoop extends Context.Service<
       })
 
       /** Carries out what is open of a reply, and stores all its results in one message. */
-      const runTools = Effect.fn("AgentLoop.runTools")(function* (
-        { claim, handover }: Run,
-        reply: Entry,
-        isNew: boolean
-      ) {
+      const runTools = Effect.fn("AgentLoop.runTools")(function* (run: Run, reply: Entry, isNew: boolean) {
+        const { claim } = run
         const pending = storing.get(reply.id)
         if (pending !== undefined) yield* Fiber.await(pending)
         const journal = isNew ? [] : yield* conversations.executions(reply.id)
@@ -173,7 +203,7 @@ export class AgentLoop extends Context.Service<
           } else if (isStale) {
             outcomes.push({ result: toolResult(use.id, [text(notExecuted)], true), outcome: undefined })
           } else {
-            yield* handover.boundary
+            yield* boundary(run)
             outcomes.push(yield* runTool(claim, reply, use, index))
           }
         }
@@ -345,7 +375,7 @@ export class AgentLoop extends Context.Service<
       })
 
       const loop = Effect.fnUntraced(function* (run: Run, loaded: Conversation) {
-        const { claim, handover } = run
+        const { claim } = run
         const state: RunState = {
           conversation: { ...loaded, entries: [] },
           shown: nothingShown,
@@ -357,7 +387,7 @@ export class AgentLoop extends Context.Service<
         }
         remember(state, loaded.entries)
         for (;;) {
-          yield* handover.boundary
+          yield* boundary(run)
           if (yield* guard(claim, state)) return
           if (yield* iterate(run, state)) return
         }
@@ -371,9 +401,16 @@ export class AgentLoop extends Context.Service<
           const { ended } = yield* runTools(run, open.value, false)
           if (ended) return
         }
-        if (Option.isNone(first.summary) && !first.entries.some((entry) => entry.role === "ASSISTANT"))
-          yield* writeFiles(claim.lease)
-        yield* loop(run, Option.isSome(open) ? yield* conversations.load(claim.lease.taskId) : first)
+        const isFresh = Option.isNone(first.summary) && !first.entries.some((entry) => entry.role === "ASSISTANT")
+        if (isFresh || claim.hasMoved) yield* writeFiles(run)
+        if (claim.hasMoved) {
+          yield* (isFresh ? Effect.void : conversations.appendNote(claim.lease, movedNote)).pipe(
+            Effect.andThen(runs.arrived(claim.lease)),
+            transaction(sql)
+          )
+        }
+        const isChanged = Option.isSome(open) || claim.hasMoved
+        yield* loop(run, isChanged ? yield* conversations.load(claim.lease.taskId) : first)
       })
 
       const fail = (lease: Lease, error: string) => finish(lease, { status: "FAILED", error: shortened(error) })

@@ -1,22 +1,40 @@
 import { randomUUID } from "node:crypto"
-import { Cause, Duration, Effect, Fiber, FiberHandle, Option, Queue, Ref, Schedule, Semaphore } from "effect"
+import {
+  Cause,
+  Clock,
+  DateTime,
+  Duration,
+  Effect,
+  Fiber,
+  FiberHandle,
+  Option,
+  Queue,
+  Ref,
+  Schedule,
+  Semaphore
+} from "effect"
 import { Entity, Singleton } from "effect/cluster"
 import { Rpc } from "effect/rpc"
 import { Settings } from "../config/Settings.ts"
 import { withoutHaste } from "../database/DatabaseRetry.ts"
+import { DesktopStates, reportInterval } from "../desktop/DesktopStates.ts"
 import { Desktops, type UserInput } from "../desktop/Desktops.ts"
 import { pngImage, type UserActionBlock } from "../domain/ContentBlock.ts"
 import { TaskId } from "../domain/Task.ts"
 import { Conversations } from "../messages/Conversations.ts"
 import { replacedWithin } from "../placement/Cluster.ts"
 import { DesktopEntity, Placement } from "../placement/Placement.ts"
-import type { Lease, Ownership } from "../tasks/Lease.ts"
-import { TaskRuns } from "../tasks/TaskRuns.ts"
+import { Dispatch } from "../tasks/Dispatch.ts"
+import type { Ownership } from "../tasks/Lease.ts"
+import { type Claim, TaskRuns } from "../tasks/TaskRuns.ts"
 import { AgentLoop } from "./AgentLoop.ts"
 import { Handover } from "./Handover.ts"
 
 /** How often due tasks are looked for even though nobody said a word: the original's interval (agent.md, "Pick"). */
 const checkInterval = Duration.seconds(5)
+
+/** Milliseconds for which it is believed that a desktop that has answered is still there. */
+const freshFor = 2_000
 
 /** Actions of a person that are stored (agent.md, "User control"). */
 const capturedActions = new Set([
@@ -31,19 +49,24 @@ const capturedActions = new Set([
 
 /** The worker of one desktop: runs its tasks one after the other, and captures what the user does when in control. */
 const makeWorker = Effect.fnUntraced(function* (desktop: string, replica: string) {
-  const { shutdownTimeout } = yield* Settings
+  const { desktopLost, desktopLostAfter, desktops, shutdownTimeout } = yield* Settings
   const conversations = yield* Conversations
   const loop = yield* AgentLoop
   const placement = yield* Placement
   const runs = yield* TaskRuns
+  const states = yield* DesktopStates
+  const dispatch = yield* Dispatch
   const client = (yield* Desktops).at(desktop)
+  const { contact } = client
+  const isConfigured = desktops.some(({ url }) => url === desktop)
 
-  const running = yield* Ref.make(Option.none<{ readonly lease: Lease; readonly fiber: Fiber.Fiber<void, unknown> }>())
+  const running = yield* Ref.make(Option.none<{ readonly claim: Claim; readonly fiber: Fiber.Fiber<void, unknown> }>())
   const captured = yield* Ref.make(Option.none<TaskId>())
   const capture = yield* FiberHandle.make<void, never>()
   const owner = yield* Ref.make(Option.none<Ownership>())
   const oneControl = yield* Semaphore.make(1)
   const oneDrive = yield* Semaphore.make(1)
+  const oneOwner = yield* Semaphore.make(1)
 
   const tracking = (effect: typeof client.startTracking) =>
     Effect.catch(effect, (error) => Effect.logWarning("Input tracking did not change", error.message))
@@ -84,8 +107,8 @@ const makeWorker = Effect.fnUntraced(function* (desktop: string, replica: string
       yield* Effect.annotateCurrentSpan({ "task.id": taskId, "desktop.url": desktop })
       const before = yield* runs.standing(taskId)
       const current = yield* Ref.get(running)
-      if (Option.isSome(current) && current.value.lease.taskId === taskId) {
-        const owns = Option.isSome(before) && before.value.epoch === current.value.lease.epoch
+      if (Option.isSome(current) && current.value.claim.lease.taskId === taskId) {
+        const owns = Option.isSome(before) && before.value.epoch === current.value.claim.lease.epoch
         if (!owns) yield* Fiber.interrupt(current.value.fiber)
       }
       // The action in flight has ended by now; the user may have decided otherwise in the meantime.
@@ -109,6 +132,17 @@ const makeWorker = Effect.fnUntraced(function* (desktop: string, replica: string
     const taken = yield* runs.own(desktop, replica)
     yield* Ref.set(owner, Option.some(taken))
     return taken
+  }).pipe((effect) => oneOwner.withPermits(1)(effect))
+
+  /** A task was left alone because the desktop seemed not to be there. */
+  let hasDeclined = false
+
+  /** Whether the desktop is there: one that does not answer gets no task. */
+  const isThere = Effect.gen(function* () {
+    const now = yield* Clock.currentTimeMillis
+    if (contact.state._tag !== "Answering" || now - contact.seenAt > freshFor) yield* client.probe
+    hasDeclined = contact.state._tag !== "Answering"
+    return !hasDeclined
   })
 
   /** The process stops, or the desktop goes to another replica: the run may end its step, but not take all day. */
@@ -123,13 +157,17 @@ const makeWorker = Effect.fnUntraced(function* (desktop: string, replica: string
   const drive = oneDrive
     .withPermits(1)(
       Effect.gen(function* () {
+        // A message from before the settings were changed.
+        if (!isConfigured) return yield* dispatch.wakeIdle
         for (;;) {
+          if (!(yield* isThere)) return
           const claim = yield* runs.claim(yield* ownership)
           if (Option.isNone(claim)) return
           const { lease } = claim.value
           const handover = new Handover()
           const fiber = yield* Effect.forkChild(loop.run(claim.value, handover))
-          yield* Ref.set(running, Option.some({ lease, fiber }))
+          yield* Ref.set(running, Option.some({ claim: claim.value, fiber }))
+          if (desktops.length > 1) yield* dispatch.wakeIdle
           const exit = yield* Fiber.await(fiber).pipe(
             Effect.onInterrupt(() => handOver(handover, fiber)),
             Effect.ensuring(Ref.set(running, Option.none()))
@@ -165,7 +203,56 @@ const makeWorker = Effect.fnUntraced(function* (desktop: string, replica: string
     if (Option.isNone(yield* Ref.get(captured))) yield* startCapture(held.value)
   }).pipe(Effect.catchCause((cause) => Effect.logWarning("Due tasks could not be looked for", cause)))
 
-  return { control, drive, check }
+  /** A scheduled task is due; if this desktop is at work, another one may be free. */
+  const due = Effect.flatMap(Ref.get(running), (current) =>
+    Option.isNone(current) ? placement.wake(desktop) : dispatch.wakeIdle
+  )
+
+  const report = Effect.gen(function* () {
+    const { seenAt, state } = contact
+    yield* states.report(yield* ownership, {
+      seenAt: seenAt === 0 ? null : DateTime.makeUnsafe(seenAt),
+      unreachableSince: state._tag === "Lost" ? DateTime.makeUnsafe(state.since) : null
+    })
+  })
+
+  /** Lets other desktops have the tasks of this one, which does not answer. An action under way is waited for. */
+  const handTasksOver = Effect.gen(function* () {
+    const current = yield* Ref.get(running)
+    if (Option.isSome(current) && !current.value.claim.isBound) yield* Fiber.interrupt(current.value.fiber)
+    if (contact.state._tag !== "Lost" || !(yield* runs.leave(yield* ownership))) return
+    yield* Effect.logWarning("The desktop does not answer, its task goes to another one")
+    yield* dispatch.wakeIdle
+  })
+
+  /** Asks the desktop now and then whether it is there, tells everybody, and sees to its tasks when that changes. */
+  const watch = Effect.gen(function* () {
+    let reported = "Unknown"
+    for (;;) {
+      // What comes of a request under way will tell: the daemon may be slow while it acts.
+      if (contact.state._tag !== "Answering" || !contact.isBusy) yield* client.probe
+      const { state } = contact
+      const tasks = Effect.gen(function* () {
+        yield* report
+        if (state._tag === "Answering" && (hasDeclined || reported !== "Answering")) {
+          if (Option.isSome(yield* Ref.get(captured))) yield* tracking(client.startTracking)
+          yield* check
+        }
+        if (state._tag === "Lost" && reported !== "Lost") yield* dispatch.wakeIdle
+        reported = state._tag
+        if (state._tag !== "Lost" || desktopLost !== "handover" || desktops.length === 1) return
+        const silence = (yield* Clock.currentTimeMillis) - state.since
+        if (silence >= Duration.toMillis(desktopLostAfter)) yield* handTasksOver
+      })
+      yield* Effect.catchCause(tasks, (cause) => Effect.logWarning("The desktop's state was not stored", cause))
+      yield* state._tag === "Answering"
+        ? Effect.raceFirst(Effect.sleep(reportInterval), contact.until("Doubtful", "Lost"))
+        : Effect.sleep(contact.pause)
+    }
+  })
+  if (isConfigured) yield* Effect.forkScoped(watch)
+
+  return { control, drive, due, check }
 })
 
 /** The daemon's fields as the input of the tool that does the same; undefined for what is not stored. */
@@ -184,7 +271,7 @@ export const layer = DesktopEntity.toLayer(
     const worker = yield* makeWorker(entityId, `${host}:${port}`)
     return DesktopEntity.of({
       Wake: () => worker.drive,
-      WakeAt: () => worker.drive,
+      WakeAt: () => Rpc.fork(worker.due),
       Control: ({ payload }) => Rpc.fork(worker.control(TaskId.make(payload.taskId))),
       Check: () => Rpc.fork(worker.check)
     })
@@ -192,15 +279,17 @@ export const layer = DesktopEntity.toLayer(
   { maxIdleTime: Duration.infinity, concurrency: 1 }
 )
 
-/** Marks scheduled tasks that are due and wakes idle workers, once in the cluster. */
+/** Marks scheduled tasks that are due, wakes idle workers and those that are gone, once in the cluster. */
 export const reconciler = Singleton.make(
   "TaskReconciler",
   Effect.gen(function* () {
-    const { desktopUrls } = yield* Settings
     const placement = yield* Placement
     const runs = yield* TaskRuns
+    const states = yield* DesktopStates
     yield* Effect.gen(function* () {
-      if (yield* runs.queueDue) yield* Effect.forEach(desktopUrls, placement.check, { discard: true })
+      yield* runs.queueDue
+      yield* runs.leaveRemoved
+      yield* Effect.forEach(yield* states.toBeChecked, placement.check, { discard: true })
     }).pipe(
       Effect.catchCause((cause) => Effect.logWarning("Due tasks could not be looked for", cause)),
       Effect.repeat(Schedule.spaced(checkInterval))

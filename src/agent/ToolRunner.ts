@@ -79,6 +79,7 @@ export class ToolRunner extends Context.Service<
           priority: call.priority,
           scheduledFor: call.scheduledFor,
           createdBy: "ASSISTANT",
+          parent: parent.id,
           model
         })
         return [text("The task has been created")]

@@ -1,4 +1,5 @@
 import { HttpApi, OpenApi } from "effect/http-api"
+import { DesktopsApi } from "./DesktopsApi.ts"
 import { HealthApi } from "./HealthApi.ts"
 import { MessagesApi } from "./MessagesApi.ts"
 import { ModelsApi } from "./ModelsApi.ts"
@@ -12,6 +13,7 @@ export class Api extends HttpApi.make("bytebot-agent")
   .add(ModelsApi)
   .add(TasksApi)
   .add(MessagesApi)
+  .add(DesktopsApi)
   .annotateMerge(OpenApi.annotations({ title: "Bytebot agent" })) {}
 
 /** What the service answers while it starts. */

@@ -31,5 +31,7 @@ export const NewTaskPayload = Schema.Struct({
   priority: Schema.optionalKey(choiceOf(TaskPriority)),
   createdBy: Schema.optionalKey(choiceOf(Role)),
   model: Schema.optionalKey(ModelChoice),
+  /** Name of the desktop that the task shall run on (ours). */
+  desktop: Schema.optionalKey(blankAsAbsent(Text, "the name of a desktop")),
   files: Schema.optionalKey(blankAsAbsent(Schema.Array(NewFile), "a list of files"))
 })

@@ -82,11 +82,32 @@ export const endpointUrl = kind(Schema.String, "an http:// or https:// URL", (ur
 /** An http(s) URL without query that paths are appended to; decoded without a slash at its end. */
 export const baseUrl = kind(Schema.String, "an http:// or https:// URL without query", parseBaseUrl)
 
-/** A comma list of such base URLs without repetitions; it may be empty. */
-export const baseUrls = kind(
-  Schema.Array(Schema.String),
-  "http:// or https:// URLs without query, separated by commas",
-  (value) => parseList(value, parseBaseUrl)
+/** A desktop: `url` is that of its daemon, without a slash at its end; `name` is what clients call it. */
+const NamedDesktop = Schema.Struct({ name: Schema.String, url: Schema.String })
+type NamedDesktop = typeof NamedDesktop.Type
+
+/** `name=URL`, or a URL, whose host, port and path are the name then. */
+const parseDesktop = (part: string): Option.Option<NamedDesktop> => {
+  const [, given, rest] = /^([\w.-]+)=(.*)$/s.exec(part) ?? []
+  return Option.map(parseBaseUrl(rest ?? part), (url) => {
+    const { host, pathname } = new URL(url)
+    return { name: given ?? `${host}${pathname.replace(/\/+$/, "")}`, url }
+  })
+}
+
+const areDistinct = (values: ReadonlyArray<string>) => new Set(values).size === values.length
+
+/** A comma list of desktops, without repeated entries; it may be empty. No two have the same name or the same URL. */
+export const desktops = kind(
+  Schema.Array(NamedDesktop),
+  "http:// or https:// URLs without query, or name=URL, separated by commas; each name and each URL once",
+  (value) => {
+    const entries = Option.map(parseList(value, Option.some), (parts) => parts.map(parseDesktop))
+    return Option.flatMap(entries, Option.all).pipe(
+      Option.map((list) => [...new Map(list.map((desktop) => [`${desktop.name} ${desktop.url}`, desktop])).values()]),
+      Option.filter((list) => areDistinct(list.map(({ name }) => name)) && areDistinct(list.map(({ url }) => url)))
+    )
+  }
 )
 
 /** A comma list of texts without repetitions. */

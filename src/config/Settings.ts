@@ -1,7 +1,7 @@
 import { Context, Effect, Layer, Option, Result, Schema, SchemaIssue } from "effect"
 import { withoutCredentials } from "./Credentials.ts"
 import { type SettingProblem, SettingsInvalid } from "./SettingsInvalid.ts"
-import { desktopsWithoutWork, misspelt, withoutEffect } from "./SettingsNotices.ts"
+import { misspelt, withoutEffect } from "./SettingsNotices.ts"
 import { dotEnvFile, environment, type FoundSetting, findSettings, type SettingsSource } from "./SettingsSource.ts"
 import { SettingsSchema, settings, textsByField } from "./SettingsTable.ts"
 
@@ -54,7 +54,7 @@ export const decodeSettings = (
       onFailure: ({ issue }) => new SettingsInvalid({ problems: problemsOf(issue, found) }),
       onSuccess: (values) => ({
         ...values,
-        notices: [...withoutEffect(values, found), ...desktopsWithoutWork(values.desktopUrls), ...misspelt(sources)]
+        notices: [...withoutEffect(values, found), ...misspelt(sources)]
       })
     }),
     Result.flatMap((values) =>

@@ -30,11 +30,3 @@ export const misspelt = (sources: ReadonlyArray<SettingsSource>): ReadonlyArray<
     return meant === undefined ? [] : [`${name} is not a setting; did you mean ${meant}?`]
   })
 }
-
-/** What to tell about desktops beyond the first. */
-export const desktopsWithoutWork = (urls: ReadonlyArray<string>): ReadonlyArray<string> =>
-  urls.length < 2
-    ? []
-    : [
-        `BYTEBOT_DESKTOP_BASE_URL names ${urls.length} desktops; only the first is used yet (the others wait for several desktops).`
-      ]

@@ -137,11 +137,22 @@ export const settingsTable = {
     meaning: "Milliseconds for which an overloaded or unreachable model is tried again before the task fails."
   }),
 
-  desktopUrls: required("BYTEBOT_DESKTOP_BASE_URL", Kind.baseUrls, {
+  desktops: required("BYTEBOT_DESKTOP_BASE_URL", Kind.desktops, {
     group: "Desktop and agent",
     default: "",
     meaning:
-      "The desktop daemon, e.g. http://localhost:9990; several are separated by commas (only the first is used yet)."
+      "The desktop daemon, e.g. http://localhost:9990; several are separated by commas, each as URL or name=URL. Unnamed ones are called by their host and port."
+  }),
+  desktopLost: required("BYTEBOT_DESKTOP_LOST", Kind.oneOf("wait", "handover"), {
+    group: "Desktop and agent",
+    default: "wait",
+    meaning:
+      "What becomes of the task on a desktop that stops answering: wait for the desktop, or handover to another one."
+  }),
+  desktopLostAfter: required("BYTEBOT_DESKTOP_LOST_AFTER", Kind.milliseconds(0), {
+    group: "Desktop and agent",
+    default: "30000",
+    meaning: "Milliseconds without an answer after which a desktop's task is handed over."
   }),
   settleDelay: required("BYTEBOT_SETTLE_DELAY", Kind.milliseconds(0), {
     group: "Desktop and agent",

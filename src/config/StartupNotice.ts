@@ -21,13 +21,12 @@ const providers = [
 /** The few lines that are printed once the service listens: what it uses, what is missing and how to add it, what to try. */
 export const startupNotice = (settings: SettingsValues, info: StartupInfo): ReadonlyArray<string> => {
   const models = providers.filter(({ field }) => Option.isSome<unknown>(settings[field])).map(({ title }) => title)
-  // Only the first desktop is used yet.
-  const desktops = settings.desktopUrls.slice(0, 1).map(withoutCredentials)
+  const desktops = settings.desktops.map(shown)
   const missing = [
     ...(models.length > 0
       ? []
       : [`a model: set ${providers.map(({ field }) => settingsTable[field].name).join(" or ")}`]),
-    ...(desktops.length > 0 ? [] : [`a desktop: set ${settingsTable.desktopUrls.name}=http://localhost:9990`])
+    ...(desktops.length > 0 ? [] : [`a desktop: set ${settingsTable.desktops.name}=http://localhost:9990`])
   ]
   return [
     `bytebot-agent listens on ${info.address}`,
@@ -44,6 +43,10 @@ export const startupNotice = (settings: SettingsValues, info: StartupInfo): Read
     `Try: curl ${reachable(info.address)}/tasks`
   ]
 }
+
+/** A desktop as it may be written in the settings: its name only where it says more than the URL. */
+const shown = ({ name, url }: SettingsValues["desktops"][number]): string =>
+  url.endsWith(name) ? withoutCredentials(url) : `${name}=${withoutCredentials(url)}`
 
 /** The address as a program on this machine reaches it: the wildcard addresses of RFC 1122 and RFC 4291 are no destinations. */
 const reachable = (address: string) =>

@@ -1,12 +1,19 @@
 import { Context, Duration, Effect, Layer, Queue, Schema, type Scope } from "effect"
-import { HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
+import { HttpClient, type HttpClientError, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import { io } from "socket.io-client"
 import { NodeHttpClient } from "@effect/platform-node"
+import { Contact } from "./Contact.ts"
 import { actionBody, actionPatience, type DesktopAction } from "./DesktopAction.ts"
 import { TooLate, timelyAgent } from "./TimelyAgent.ts"
 
-/** The desktop did not do what it was asked for; the message is for the model and for people. */
-export class DesktopFailed extends Schema.TaggedError<DesktopFailed>()("DesktopFailed", { message: Schema.String }) {}
+/**
+ * The desktop did not do what it was asked for; the message is for the model and for people. `Refused`: it said so. `NotReached`: it never
+ * heard of it. `NotAnswered`: nobody knows whether it did it.
+ */
+export class DesktopFailed extends Schema.TaggedError<DesktopFailed>()("DesktopFailed", {
+  reason: Schema.Literals(["Refused", "NotReached", "NotAnswered"]),
+  message: Schema.String
+}) {}
 
 /** A file as the daemon reads it: `data` is base64, `size` in bytes. */
 export interface DesktopFile {
@@ -24,6 +31,10 @@ export interface UserInput {
 
 /** One desktop, through its daemon (contract/desktop.md). */
 export interface Desktop {
+  /** Whether it answers; the same for all who ask for this desktop. */
+  readonly contact: Contact
+  /** Asks whether it is there, and notes the answer in `contact`. Nothing happens on the desktop. */
+  readonly probe: Effect.Effect<void>
   /** Carries out an action; it is sent before `until` (UTC, ms), or never. `key` names it for daemons that never do one twice. */
   readonly perform: (action: DesktopAction, key: string, until: number) => Effect.Effect<void, DesktopFailed>
   /** The screen as base64 PNG. */
@@ -41,6 +52,11 @@ export interface Desktop {
 /** A person acts a few times a second at most; a queue of this size outlasts any hiccup of the database. */
 const inputCapacity = 1_000
 
+const probePatience = Duration.seconds(5)
+
+/** What proxies answer for a daemon that is away (RFC 9110, section 15.6). */
+const gatewayProblems = new Set([502, 503, 504])
+
 /** Clients of desktop daemons by their URL. */
 export class Desktops extends Context.Service<Desktops, { readonly at: (url: string) => Desktop }>()(
   "bytebot/Desktops"
@@ -49,12 +65,18 @@ export class Desktops extends Context.Service<Desktops, { readonly at: (url: str
     Desktops,
     Effect.gen(function* () {
       const client = yield* HttpClient.HttpClient
-      return Desktops.of({ at: (url) => desktopAt(client, url) })
+      const known = new Map<string, Desktop>()
+      const at = (url: string): Desktop => {
+        const desktop = known.get(url) ?? desktopAt(client, url, new Contact())
+        known.set(url, desktop)
+        return desktop
+      }
+      return Desktops.of({ at })
     })
   )
 }
 
-const desktopAt = (client: HttpClient.HttpClient, url: string): Desktop => {
+const desktopAt = (client: HttpClient.HttpClient, url: string, contact: Contact): Desktop => {
   const post = Effect.fn("Desktop.request")(function* (
     path: string,
     body: Readonly<Record<string, Schema.Json>> | undefined,
@@ -70,23 +92,42 @@ const desktopAt = (client: HttpClient.HttpClient, url: string): Desktop => {
     return yield* sender.execute(request).pipe(
       Effect.flatMap((response) => Effect.map(response.text, (text) => ({ response, text }))),
       Effect.timeout(Duration.millis(patience)),
+      Effect.tap(contact.answered),
+      Effect.tapError((error) => (error._tag === "HttpClientError" && isTooLate(error) ? Effect.void : contact.failed)),
+      contact.during,
       Effect.catchTags({
-        TimeoutError: () => Effect.fail(new DesktopFailed({ message: "the desktop did not answer in time" })),
-        HttpClientError: ({ reason }) =>
+        TimeoutError: () => Effect.fail(notAnswered("the desktop did not answer in time")),
+        HttpClientError: (error) =>
           Effect.fail(
-            new DesktopFailed({
-              message:
-                reason.cause instanceof TooLate ? reason.cause.message : `the desktop is not reachable (${reason._tag})`
-            })
+            isTooLate(error)
+              ? notReached("the connection came too late, nothing was done")
+              : isSent(error)
+                ? notAnswered("the connection to the desktop broke")
+                : notReached("the desktop can't be reached, nothing was done")
           )
       }),
       Effect.flatMap(({ response, text }) => accept(response, text))
     )
   })
+  const probe = client.execute(HttpClientRequest.get(`${url}/`)).pipe(
+    Effect.tap((response) => response.text),
+    Effect.timeout(probePatience),
+    Effect.filterOrFail(
+      ({ status }) => !gatewayProblems.has(status),
+      ({ status }) => new DesktopFailed({ reason: "NotReached", message: `a proxy answered ${status}` })
+    ),
+    Effect.matchEffect({ onFailure: () => contact.failed, onSuccess: () => contact.answered }),
+    Effect.withSpan("Desktop.probe", { attributes: { "desktop.url": url } })
+  )
   const quick = (body: Readonly<Record<string, Schema.Json>>) => post("/computer-use", body, 30_000)
   return {
+    contact,
+    probe,
     perform: (action, key, until) =>
-      Effect.asVoid(post("/computer-use", actionBody(action), actionPatience(action), { key, until })),
+      post("/computer-use", actionBody(action), actionPatience(action), { key, until }).pipe(
+        Effect.mapError(orUnknown),
+        Effect.asVoid
+      ),
     screenshot: Effect.map(Effect.flatMap(quick({ action: "screenshot" }), answer(Screenshot)), ({ image }) => image),
     cursorPosition: Effect.flatMap(quick({ action: "cursor_position" }), answer(CursorPosition)),
     readFile: (path) =>
@@ -97,10 +138,7 @@ const desktopAt = (client: HttpClient.HttpClient, url: string): Desktop => {
           post("/computer-use", { action: "write_file", path, data }, 120_000, { until }),
           answer(WriteFile)
         ),
-        (result) =>
-          result.success
-            ? Effect.void
-            : Effect.fail(new DesktopFailed({ message: result.message ?? "the file was not written" }))
+        (result) => (result.success ? Effect.void : Effect.fail(refused(result.message ?? "the file was not written")))
       ),
     startTracking: Effect.asVoid(post("/input-tracking/start", undefined, 10_000)),
     stopTracking: Effect.asVoid(post("/input-tracking/stop", undefined, 10_000)),
@@ -111,10 +149,38 @@ const desktopAt = (client: HttpClient.HttpClient, url: string): Desktop => {
 const timelyClient = (until: number) =>
   Effect.provideService(NodeHttpClient.makeNodeHttp, NodeHttpClient.HttpAgent, timelyAgent(until))
 
+const notAnswered = (message: string): DesktopFailed => new DesktopFailed({ reason: "NotAnswered", message })
+const notReached = (message: string): DesktopFailed => new DesktopFailed({ reason: "NotReached", message })
+
+/** An action may have been carried out though nobody said so. */
+const orUnknown = (error: DesktopFailed): DesktopFailed =>
+  error.reason === "NotAnswered"
+    ? notAnswered(`${error.message}; the action may or may not have taken effect. Look at the screen before you go on.`)
+    : error
+
+const refused = (message: string): DesktopFailed => new DesktopFailed({ reason: "Refused", message })
+
+/** It was this process that was not there. */
+const isTooLate = ({ reason }: HttpClientError.HttpClientError): boolean => reason.cause instanceof TooLate
+
+/** System errors (errno(3)) of a connection that was never made; a name that is not known is one of `getaddrinfo`. */
+const neverConnected = ["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "EHOSTDOWN", "ENOTFOUND", "EAI_AGAIN"] as const
+
+/** Whether the daemon may have got the request. */
+const isSent = ({ reason }: HttpClientError.HttpClientError): boolean =>
+  !(reason._tag === "TransportError" && isNeverConnected(reason.cause))
+
+const isNeverConnected = Schema.is(
+  Schema.Union([
+    Schema.Struct({ code: Schema.Literals(neverConnected) }),
+    Schema.Struct({ syscall: Schema.Literals(["connect", "getaddrinfo"]) })
+  ])
+)
+
 const accept = (response: HttpClientResponse.HttpClientResponse, text: string): Effect.Effect<string, DesktopFailed> =>
   response.status >= 200 && response.status < 300
     ? Effect.succeed(text)
-    : Effect.fail(new DesktopFailed({ message: `the desktop answered ${response.status}${reason(text)}` }))
+    : Effect.fail(refused(`the desktop answered ${response.status}${reason(text)}`))
 
 /** The `message` of the daemon's error body, where it is text. */
 const reason = (text: string): string => {
@@ -128,7 +194,7 @@ const answer =
   <S extends Schema.Constraint & { readonly DecodingServices: never }>(schema: S) =>
   (text: string): Effect.Effect<S["Type"], DesktopFailed> =>
     Schema.decodeUnknownEffect(Schema.fromJsonString(schema))(text).pipe(
-      Effect.mapError(() => new DesktopFailed({ message: "the desktop's answer is not what was expected" }))
+      Effect.mapError(() => refused("the desktop's answer is not what was expected"))
     )
 
 const Screenshot = Schema.Struct({ image: Schema.NonEmptyString })
@@ -145,9 +211,7 @@ const FileRefused = Schema.Struct({ success: Schema.Literal(false), message: Sch
 const ReadFile = Schema.Union([FileRead, FileRefused])
 
 const fileOrReason = (file: typeof ReadFile.Type): Effect.Effect<DesktopFile, DesktopFailed> =>
-  file.success
-    ? Effect.succeed(file)
-    : Effect.fail(new DesktopFailed({ message: file.message ?? "the file could not be read" }))
+  file.success ? Effect.succeed(file) : Effect.fail(refused(file.message ?? "the file could not be read"))
 
 const Action = Schema.Record(Schema.String, Schema.Json)
 const decodeAction = Schema.decodeUnknownOption(Schema.Tuple([Action]))

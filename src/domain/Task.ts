@@ -52,7 +52,9 @@ export const Task = Schema.Struct({
   queuedAt: Schema.NullOr(Instant),
   error: Schema.NullOr(Schema.String),
   result: Schema.Json,
-  model: Schema.Json
+  model: Schema.Json,
+  /** Name of the desktop that the task asks for (ours); shown where one task is asked about. */
+  desktop: Schema.optionalKey(Schema.String)
 })
 export interface Task extends Schema.Schema.Type<typeof Task> {}
 

@@ -1,10 +1,12 @@
-import { Context, DateTime, Effect, Layer, Option, Schema } from "effect"
+import { Context, DateTime, Duration, Effect, Layer, Option, Schema } from "effect"
 import { SqlClient } from "effect/sql"
+import { Settings } from "../config/Settings.ts"
 import { repeatable } from "../database/DatabaseRetry.ts"
 import { storableJson, storableText } from "../database/StorableJson.ts"
 import { taskJson } from "../database/WireJson.ts"
 import { Role, Task, TaskId, TaskStatus } from "../domain/Task.ts"
 import type { DatabaseUnavailable } from "../domain/TaskErrors.ts"
+import { isDueFor, taskWithRun } from "./DueTasks.ts"
 import { type Lease, LeaseLost, type Ownership, ownedTask, WorkerReplaced } from "./Lease.ts"
 
 /** How a run ends its task; the description of a completed one goes to `result`, what went wrong to `error`. */
@@ -20,6 +22,10 @@ export interface Claim {
   /** Just before it was claimed (UTC). */
   readonly claimedAt: DateTime.Utc
   readonly interruptedAt: DateTime.Utc | null
+  /** The task asks for this desktop by name. */
+  readonly isBound: boolean
+  /** The task has worked on another desktop before, and the model does not know yet that it had to leave. */
+  readonly hasMoved: boolean
 }
 
 /** A task as the worker of a desktop sees it after a control command. */
@@ -30,6 +36,9 @@ export interface Standing {
   readonly desktop: string | null
 }
 
+/** A desktop that is not in the settings may still be in those of a replica that was not restarted yet; its worker is heard then. */
+const removedAfter = Duration.minutes(1)
+
 /** Tasks as the agent's workers see them: which is next, who owns it, how it ended. */
 export class TaskRuns extends Context.Service<
   TaskRuns,
@@ -37,12 +46,21 @@ export class TaskRuns extends Context.Service<
     /** Makes the worker of this replica the one that drives the desktop; those before it claim nothing any more. */
     readonly own: (desktop: string, replica: string) => Effect.Effect<Ownership, DatabaseUnavailable>
     /**
+     * Frees the tasks that the worker's desktop, which does not answer, keeps from going on elsewhere: those under the agent's control
+     * that do not ask for this desktop. They must not run any more. True when there were any.
+     */
+    readonly leave: (owner: Ownership) => Effect.Effect<boolean, DatabaseUnavailable>
+    /** Frees the tasks of desktops that are in no replica's settings any more. */
+    readonly leaveRemoved: Effect.Effect<void, DatabaseUnavailable>
+    /** The model knows that the task has moved to this desktop. */
+    readonly arrived: (lease: Lease) => Effect.Effect<void, LeaseLost | DatabaseUnavailable>
+    /**
      * Makes the next due task the desktop's own and RUNNING (agent.md, "Pick"). None when nothing is due, or while another
      * task holds the desktop: one that needs help or that the user controls keeps it.
      */
     readonly claim: (owner: Ownership) => Effect.Effect<Option.Option<Claim>, WorkerReplaced | DatabaseUnavailable>
-    /** Marks PENDING tasks whose `scheduledFor` has come as queued; true when workers have to do: some task is due, or a user holds a desktop. */
-    readonly queueDue: Effect.Effect<boolean, DatabaseUnavailable>
+    /** Marks PENDING tasks whose `scheduledFor` has come as queued. */
+    readonly queueDue: Effect.Effect<void, DatabaseUnavailable>
     /** Fails unless the lease owns the task. */
     readonly confirm: (lease: Lease) => Effect.Effect<void, LeaseLost | DatabaseUnavailable>
     /** Ends the run with the task's new status. NEEDS_HELP hands control to the user and keeps the desktop. */
@@ -58,6 +76,8 @@ export class TaskRuns extends Context.Service<
     TaskRuns,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
+      const { desktops } = yield* Settings
+      const nameOf = (desktop: string): string => desktops.find(({ url }) => url === desktop)?.name ?? desktop
       const taskOf = sql.literal(taskJson("task"))
 
       const own = Effect.fn("TaskRuns.own")(function* (desktop: string, replica: string) {
@@ -69,58 +89,115 @@ export class TaskRuns extends Context.Service<
         return yield* decodeOwnership(rows[0])
       }, repeatable)
 
-      const claim = Effect.fn("TaskRuns.claim")(function* ({ desktop, generation }: Ownership) {
-        const claimedAt = yield* DateTime.now
-        const at = DateTime.toDateUtc(claimedAt)
+      const { owned, seenOwned } = ownedTask(sql)
+
+      /** The next due task, if its row and that of its run stay as they were seen; `isTaken`: another desktop was quicker. */
+      const tryToClaim = Effect.fnUntraced(function* ({ desktop, generation }: Ownership, at: Date) {
         const rows = yield* sql`
           WITH owner AS (
             SELECT 1 FROM "DesktopOwner" WHERE "desktop" = ${desktop} AND "generation" = ${generation}
           ), next AS (
-            SELECT t."id" FROM owner, "Task" t LEFT JOIN "TaskRun" r ON r."taskId" = t."id"
-            WHERE t."status" IN ('RUNNING', 'PENDING') AND t."control" = 'ASSISTANT'
-              AND (t."status" = 'RUNNING' OR t."scheduledFor" IS NULL OR t."scheduledFor" <= ${at})
-              AND (r."taskId" IS NULL OR NOT r."active" OR r."desktop" = ${desktop})
+            SELECT t."id", w."taskId" IS NOT NULL AS "isBound" FROM owner, ${sql.literal(taskWithRun)}
+            WHERE ${isDueFor(sql, { url: desktop, name: nameOf(desktop) }, at)}
               AND NOT EXISTS (SELECT 1 FROM "TaskRun" o WHERE o."active" AND o."desktop" = ${desktop} AND o."taskId" <> t."id")
             ORDER BY t."executedAt" ASC NULLS LAST, t."priority" DESC, t."queuedAt" ASC NULLS LAST, t."createdAt", t."position"
             LIMIT 1 FOR NO KEY UPDATE OF t SKIP LOCKED
           ), run AS (
             INSERT INTO "TaskRun" ("taskId", "desktop", "epoch", "active", "createdAt", "updatedAt")
             SELECT next."id", ${desktop}, 1, TRUE, ${at}, ${at} FROM next
-            ON CONFLICT ("taskId") DO UPDATE SET "desktop" = ${desktop}, "epoch" = "TaskRun"."epoch" + 1, "active" = TRUE, "updatedAt" = ${at}
-            RETURNING "taskId", "epoch", "interruptedAt"
+            ON CONFLICT ("taskId") DO UPDATE SET "desktop" = ${desktop}, "epoch" = "TaskRun"."epoch" + 1, "active" = TRUE, "updatedAt" = ${at},
+              "movedFrom" = nullif("TaskRun"."movedFrom", ${desktop})
+            WHERE "TaskRun"."desktop" = ${desktop} OR ("TaskRun"."movedFrom" IS NOT NULL AND NOT "TaskRun"."active")
+            RETURNING "taskId", "epoch", "interruptedAt", "movedFrom" IS NOT NULL AS "hasMoved"
           ), task AS (
             UPDATE "Task" task SET "status" = 'RUNNING', "executedAt" = ${at}, "updatedAt" = ${at}
             FROM run WHERE task."id" = run."taskId" RETURNING task.*
           ), event AS (
             INSERT INTO "TaskEvent" ("taskId", "kind", "payload", "createdAt") SELECT task."id", 'task_updated', ${taskOf}, ${at} FROM task
           )
-          SELECT ${taskOf} AS task, run."epoch", run."interruptedAt" FROM owner LEFT JOIN (task CROSS JOIN run) ON TRUE`
-        if (rows[0] === undefined) return yield* new WorkerReplaced({ desktop })
-        if (rows[0].epoch === null) return Option.none()
-        const { epoch, interruptedAt, task } = yield* decodeClaim(rows[0])
-        yield* Effect.annotateCurrentSpan({ "task.id": task.id, "task.epoch": epoch })
-        return Option.some({ task, lease: { taskId: task.id, desktop, epoch }, claimedAt, interruptedAt })
+          SELECT ${taskOf} AS task, run."epoch", run."interruptedAt", run."hasMoved", next."isBound", next."id" IS NOT NULL AND run."epoch" IS NULL AS "isTaken"
+          FROM owner LEFT JOIN next ON TRUE LEFT JOIN (task CROSS JOIN run) ON TRUE`
+        return rows[0]
+      })
+
+      const claim = Effect.fn("TaskRuns.claim")(function* (owner: Ownership) {
+        const { desktop } = owner
+        for (;;) {
+          const claimedAt = yield* DateTime.now
+          const row = yield* tryToClaim(owner, DateTime.toDateUtc(claimedAt))
+          if (row === undefined) return yield* new WorkerReplaced({ desktop })
+          if (row.isTaken === true) continue
+          if (row.epoch === null) return Option.none()
+          const { epoch, task, ...rest } = yield* decodeClaim(row)
+          yield* Effect.annotateCurrentSpan({ "task.id": task.id, "task.epoch": epoch })
+          return Option.some({ task, lease: { taskId: task.id, desktop, epoch }, claimedAt, ...rest })
+        }
+      }, repeatable)
+
+      /** The runs of the tasks that `chosen` selects, by id and locked, end here; another desktop may go on with them. */
+      const free = (chosen: ReturnType<typeof owned>, problem: string, at: Date) => sql`
+        WITH own AS (${chosen}), run AS (
+          UPDATE "TaskRun" run SET "active" = FALSE, "movedFrom" = coalesce(run."movedFrom", run."desktop"), "epoch" = run."epoch" + 1,
+            "interruptedAt" = ${at}, "updatedAt" = ${at}
+          FROM own WHERE run."taskId" = own."id" RETURNING run."taskId"
+        ), task AS (
+          UPDATE "Task" task SET "error" = ${problem}, "updatedAt" = ${at}
+          FROM run WHERE task."id" = run."taskId" AND task."status" = 'RUNNING' RETURNING task.*
+        ), event AS (
+          INSERT INTO "TaskEvent" ("taskId", "kind", "payload", "createdAt") SELECT task."id", 'task_updated', ${taskOf}, ${at} FROM task
+        )
+        SELECT 1 FROM run`
+
+      const leave = Effect.fn("TaskRuns.leave")(function* ({ desktop, generation }: Ownership) {
+        const at = DateTime.toDateUtc(yield* DateTime.now)
+        const bound = sql`
+          SELECT t."id" FROM "Task" t JOIN "TaskRun" r ON r."taskId" = t."id"
+          WHERE t."status" = 'RUNNING' AND t."control" = 'ASSISTANT' AND r."desktop" = ${desktop} AND (r."active" OR r."movedFrom" IS NULL)
+            AND NOT EXISTS (SELECT 1 FROM "TaskDesktop" w WHERE w."taskId" = t."id")
+            AND EXISTS (SELECT 1 FROM "DesktopOwner" o WHERE o."desktop" = ${desktop} AND o."generation" = ${generation})
+          FOR NO KEY UPDATE OF t, r`
+        return (yield* free(bound, `Waiting for another desktop: ${nameOf(desktop)} does not answer`, at)).length > 0
+      }, repeatable)
+
+      const leaveRemoved = Effect.gen(function* () {
+        if (desktops.length === 0) return
+        const now = yield* DateTime.now
+        const urls = JSON.stringify(desktops.map(({ url }) => url))
+        const heard = DateTime.toDateUtc(DateTime.subtractDuration(now, removedAfter))
+        const stranded = sql`
+          SELECT t."id" FROM "Task" t JOIN "TaskRun" r ON r."taskId" = t."id"
+          WHERE (r."active" OR (r."movedFrom" IS NULL AND t."status" = 'RUNNING'))
+            AND t."id" IN (
+              SELECT "id" FROM "Task" WHERE "status" = 'RUNNING' UNION ALL SELECT "taskId" FROM "TaskRun" WHERE "active"
+            )
+            AND r."desktop" NOT IN (SELECT json_array_elements_text(${urls}::json))
+            AND NOT EXISTS (SELECT 1 FROM "DesktopOwner" o WHERE o."desktop" = r."desktop" AND o."updatedAt" > ${heard})
+          FOR NO KEY UPDATE OF t, r`
+        yield* free(
+          stranded,
+          "Waiting for another desktop: the one of this task is not configured any more",
+          DateTime.toDateUtc(now)
+        )
+      }).pipe(repeatable, Effect.withSpan("TaskRuns.leaveRemoved"))
+
+      const arrived = Effect.fn("TaskRuns.arrived")(function* (lease: Lease) {
+        const rows = yield* sql`
+          WITH own AS (${owned(lease)})
+          UPDATE "TaskRun" run SET "movedFrom" = NULL FROM own WHERE run."taskId" = own."id" RETURNING run."taskId"`
+        if (rows.length === 0) return yield* new LeaseLost({ taskId: lease.taskId })
       }, repeatable)
 
       const queueDue = Effect.gen(function* () {
         const at = DateTime.toDateUtc(yield* DateTime.now)
-        const rows = yield* sql`
+        yield* sql`
           WITH task AS (
             UPDATE "Task" SET "queuedAt" = ${at}, "updatedAt" = ${at}
             WHERE "status" = 'PENDING' AND "queuedAt" IS NULL AND "scheduledFor" <= ${at} RETURNING *
           ), event AS (
             INSERT INTO "TaskEvent" ("taskId", "kind", "payload", "createdAt") SELECT task."id", 'task_updated', ${taskOf}, ${at} FROM task
           )
-          SELECT EXISTS (
-            SELECT 1 FROM "Task" t WHERE t."status" IN ('RUNNING', 'PENDING') AND t."control" = 'ASSISTANT'
-              AND (t."status" = 'RUNNING' OR t."scheduledFor" IS NULL OR t."scheduledFor" <= ${at})
-          ) OR EXISTS (
-            SELECT 1 FROM "TaskRun" r JOIN "Task" t ON t."id" = r."taskId" WHERE r."active" AND t."control" = 'USER'
-          ) AS waiting`
-        return (yield* decodeWaiting(rows[0])).waiting
+          SELECT 1 FROM task`
       }).pipe(repeatable, Effect.withSpan("TaskRuns.queueDue"))
-
-      const { owned, seenOwned } = ownedTask(sql)
 
       const confirm = Effect.fn("TaskRuns.confirm")(function* (lease: Lease) {
         yield* Effect.annotateCurrentSpan({ "task.id": lease.taskId })
@@ -183,16 +260,33 @@ export class TaskRuns extends Context.Service<
         return rows[0] === undefined ? Option.none() : Option.some((yield* decodeHeld(rows[0])).id)
       }, repeatable)
 
-      return TaskRuns.of({ own, claim, confirm, queueDue, finish, showProblem, standing, heldByUser })
+      return TaskRuns.of({
+        own,
+        leave,
+        leaveRemoved,
+        arrived,
+        claim,
+        confirm,
+        queueDue,
+        finish,
+        showProblem,
+        standing,
+        heldByUser
+      })
     })
   )
 }
 
 const decodeOwnership = Schema.decodeUnknownEffect(Schema.Struct({ desktop: Schema.String, generation: Schema.Int }))
 const decodeClaim = Schema.decodeUnknownEffect(
-  Schema.Struct({ task: Task, epoch: Schema.Int, interruptedAt: Schema.NullOr(Schema.DateTimeUtcFromDate) })
+  Schema.Struct({
+    task: Task,
+    epoch: Schema.Int,
+    interruptedAt: Schema.NullOr(Schema.DateTimeUtcFromDate),
+    isBound: Schema.Boolean,
+    hasMoved: Schema.Boolean
+  })
 )
-const decodeWaiting = Schema.decodeUnknownEffect(Schema.Struct({ waiting: Schema.Boolean }))
 const decodeHeld = Schema.decodeUnknownEffect(Schema.Struct({ id: TaskId }))
 const decodeStanding = Schema.decodeUnknownEffect(
   Schema.Struct({

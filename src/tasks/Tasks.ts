@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto"
-import { Context, DateTime, Effect, Layer, Option, Schema } from "effect"
+import { Context, DateTime, Effect, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { ModelCatalog } from "../agent/models/ModelCatalog.ts"
 import { Analytics } from "../analytics/Analytics.ts"
@@ -19,6 +19,7 @@ import {
 } from "../domain/Task.ts"
 import {
   DatabaseUnavailable,
+  InvalidRequest,
   type ModelsUnavailable,
   type NoModelConfigured,
   TaskAlreadyFinished,
@@ -27,6 +28,7 @@ import {
   TaskNotUnderUserControl
 } from "../domain/TaskErrors.ts"
 import { Placement } from "../placement/Placement.ts"
+import { Dispatch } from "./Dispatch.ts"
 
 /** What a client, or the agent, says of a task to be created; absent fields get the schema's defaults. */
 export interface NewTask {
@@ -39,6 +41,10 @@ export interface NewTask {
   readonly createdBy?: Role | undefined
   /** Absent: the catalog's default model. */
   readonly model?: TaskModel | undefined
+  /** Name of the desktop to run on; absent: any. */
+  readonly desktop?: string | undefined
+  /** The task whose agent creates this one: it goes to the desktop that its parent asks for, too. */
+  readonly parent?: TaskId | undefined
   /** `data` is base64, without a data URL's prefix; `size` in bytes as stated by the client. */
   readonly files?:
     | ReadonlyArray<{ readonly name: string; readonly type: string; readonly size: number; readonly data: string }>
@@ -49,8 +55,10 @@ export interface NewTask {
 export class Tasks extends Context.Service<
   Tasks,
   {
-    /** Stores the task, its files and its first message, and wakes a worker. */
-    readonly create: (task: NewTask) => Effect.Effect<Task, NoModelConfigured | ModelsUnavailable | DatabaseUnavailable>
+    /** Stores the task, its files and its first message, and wakes a worker. A desktop that does not exist is an invalid request. */
+    readonly create: (
+      task: NewTask
+    ) => Effect.Effect<Task, InvalidRequest | NoModelConfigured | ModelsUnavailable | DatabaseUnavailable>
     readonly get: (id: TaskId) => Effect.Effect<TaskWithFiles, TaskNotFound | DatabaseUnavailable>
     /** Newest first; no statuses means all. `page` counts from 1. */
     readonly list: (options: {
@@ -78,7 +86,7 @@ export class Tasks extends Context.Service<
       const catalog = yield* ModelCatalog
       const placement = yield* Placement
       const analytics = yield* Analytics
-      const anyDesktop = Option.fromNullishOr(settings.desktopUrls[0])
+      const dispatch = yield* Dispatch
       const taskOf = sql.literal(taskJson("task"))
 
       /** Inserts the task with all that belongs to it, unless an earlier attempt has done so; answers the row. */
@@ -100,6 +108,10 @@ export class Tasks extends Context.Service<
           ), message AS (
             INSERT INTO "Message" ("id", "content", "role", "createdAt", "updatedAt", "taskId")
             SELECT ${messageId}, ${storableJson([{ type: "text", text: firstMessage(input) }])}::jsonb, 'USER', ${at}, ${at}, task."id" FROM task
+          ), wanted AS (
+            INSERT INTO "TaskDesktop" ("taskId", "desktop") SELECT task."id", w."desktop" FROM task, (
+              SELECT ${input.desktop ?? null}::text AS "desktop" UNION ALL SELECT "desktop" FROM "TaskDesktop" WHERE "taskId" = ${input.parent ?? null}
+            ) w WHERE w."desktop" IS NOT NULL
           ), event AS (
             INSERT INTO "TaskEvent" ("taskId", "kind", "payload", "createdAt") SELECT task."id", 'task_created', ${taskOf}, ${at} FROM task
           )
@@ -108,18 +120,25 @@ export class Tasks extends Context.Service<
         return (yield* decodeCreated(row)).task
       }, repeatable)
 
+      /** Refuses names that no desktop has. */
+      const checkDesktop = (wanted: string | undefined) => {
+        const known = settings.desktops.map(({ name }) => name)
+        if (wanted === undefined || known.includes(wanted)) return Effect.void
+        const expected = known.length === 0 ? "none, as no desktop is configured" : `one of ${known.join(", ")}`
+        return Effect.fail(new InvalidRequest({ message: `desktop: expected ${expected}` }))
+      }
+
       const create = Effect.fn("Tasks.create")(function* (input: NewTask) {
         const id = input.id ?? TaskId.make(randomUUID())
         yield* Effect.annotateCurrentSpan({ "task.id": id })
+        yield* checkDesktop(input.desktop)
         const model = input.model ?? (yield* catalog.default)
         const task = yield* insert(id, randomUUID(), input, model)
-        if (Option.isSome(anyDesktop)) {
-          const due = task.scheduledFor
-          yield* due === null || DateTime.isLessThanOrEqualTo(due, yield* DateTime.now)
-            ? placement.wake(anyDesktop.value)
-            : placement.wakeAt(anyDesktop.value, due)
-        }
-        return task
+        const due = task.scheduledFor
+        yield* due === null || DateTime.isLessThanOrEqualTo(due, yield* DateTime.now)
+          ? dispatch.wakeIdle
+          : dispatch.wakeAt(due, input.desktop)
+        return input.desktop === undefined ? task : { ...task, desktop: input.desktop }
       })
 
       const get = Effect.fn("Tasks.get")(function* (id: TaskId) {
@@ -127,11 +146,11 @@ export class Tasks extends Context.Service<
         const rows = yield* sql`
           SELECT ${taskOf} AS task, (
             SELECT coalesce(json_agg(${sql.literal(fileJson("f"))} ORDER BY f."createdAt", f.ctid), '[]'::json) FROM "File" f WHERE f."taskId" = task."id"
-          ) AS files
+          ) AS files, (SELECT w."desktop" FROM "TaskDesktop" w WHERE w."taskId" = task."id") AS desktop
           FROM "Task" task WHERE task."id" = ${id}`
         if (rows[0] === undefined) return yield* new TaskNotFound({ id })
-        const { files, task } = yield* decodeWithFiles(rows[0])
-        return { ...task, files }
+        const { desktop, files, task } = yield* decodeWithFiles(rows[0])
+        return desktop === null ? { ...task, files } : { ...task, desktop, files }
       }, repeatable)
 
       const list = Effect.fn("Tasks.list")(function* (options: {
@@ -153,23 +172,33 @@ export class Tasks extends Context.Service<
         return yield* decodePage(rows[0])
       }, repeatable)
 
-      /** The desktop whose worker must hear of a change to the task: the one it ran on, else the one it would run on. */
+      /** Tells the worker whose desktop has to do with the task. That desktop may be free now, and the task due. */
       const tellWorker = (id: TaskId, desktop: string | null) =>
-        Option.match(
-          Option.orElse(Option.fromNullishOr(desktop), () => anyDesktop),
-          {
-            onNone: () => Effect.void,
-            onSome: (url) => Effect.andThen(placement.control(url, id), placement.wake(url))
-          }
-        )
+        desktop === null ? dispatch.wakeIdle : Effect.andThen(placement.control(desktop, id), placement.wake(desktop))
 
       /** Where nobody knows whether the change has happened, the workers must look. */
       const orLook = <A, E>(id: TaskId, change: Effect.Effect<A, E | DatabaseUnavailable>) =>
         Effect.tapError(change, (error) =>
           error instanceof DatabaseUnavailable
-            ? Effect.forEach(settings.desktopUrls, (url) => placement.control(url, id), { discard: true })
+            ? Effect.forEach(settings.desktops, ({ url }) => placement.control(url, id), { discard: true })
             : Effect.void
         )
+
+      const fenced = (how: { readonly run: string }, at: Date) => sql`
+        UPDATE "TaskRun" run SET ${sql.literal(how.run)}, "epoch" = run."epoch" + 1, "interruptedAt" = ${at}, "updatedAt" = ${at}
+        FROM task WHERE run."taskId" = task."id" RETURNING run."desktop"`
+
+      /** The same; a task that has not been on a desktop yet gets one: the one it asks for, else one that answers and is idle, if possible. */
+      const placed = (at: Date) => sql`
+        INSERT INTO "TaskRun" ("taskId", "desktop", "epoch", "active", "createdAt", "updatedAt")
+        SELECT task."id", coalesce((SELECT r."desktop" FROM "TaskRun" r WHERE r."taskId" = task."id"), (
+            SELECT d."url" FROM json_to_recordset(${JSON.stringify(settings.desktops)}::json) AS d("name" text, "url" text)
+            LEFT JOIN "DesktopOwner" o ON o."desktop" = d."url" LEFT JOIN "TaskRun" held ON held."active" AND held."desktop" = d."url"
+            ORDER BY d."name" = (SELECT w."desktop" FROM "TaskDesktop" w WHERE w."taskId" = task."id") DESC NULLS LAST,
+              o."unreachableSince" IS NULL DESC, held."taskId" IS NULL DESC LIMIT 1
+          )), 1, FALSE, ${at}, ${at} FROM task
+        ON CONFLICT ("taskId") DO UPDATE SET "epoch" = "TaskRun"."epoch" + 1, "interruptedAt" = ${at}, "updatedAt" = ${at}
+        RETURNING "desktop"`
 
       /**
        * One transition of a task by its user: changes the row where `when` holds and fences the run that goes on, so
@@ -180,10 +209,7 @@ export class Tasks extends Context.Service<
         const rows = yield* sql`
           WITH task AS (
             UPDATE "Task" SET ${sql.literal(how.set)}, "updatedAt" = ${at} WHERE "id" = ${id} AND ${sql.literal(how.when)} RETURNING *
-          ), run AS (
-            UPDATE "TaskRun" run SET ${sql.literal(how.run)}, "epoch" = run."epoch" + 1, "interruptedAt" = ${at}, "updatedAt" = ${at}
-            FROM task WHERE run."taskId" = task."id" RETURNING run."desktop"
-          ), event AS (
+          ), run AS (${how.places === true && settings.desktops.length > 0 ? placed(at) : fenced(how, at)}), event AS (
             INSERT INTO "TaskEvent" ("taskId", "kind", "payload", "createdAt") SELECT task."id", 'task_updated', ${taskOf}, ${at} FROM task
           )
           SELECT ${taskOf} AS task, (SELECT "desktop" FROM run) AS desktop FROM task`
@@ -194,10 +220,16 @@ export class Tasks extends Context.Service<
         return yield* decodeChanged(rows[0])
       }, atMostOnce)
 
+      /** A desktop that claimed the task while it was being changed was not seen by the change. */
+      const desktopOf = Effect.fnUntraced(function* (id: TaskId) {
+        const rows = yield* sql`SELECT "desktop" FROM "TaskRun" WHERE "taskId" = ${id}`
+        return rows[0] === undefined ? null : (yield* decodeDesktop(rows[0])).desktop
+      }, repeatable)
+
       const transition = Effect.fnUntraced(function* <E>(id: TaskId, how: Transition<E>) {
         yield* Effect.annotateCurrentSpan({ "task.id": id })
         const { desktop, task } = yield* orLook(id, change(id, how))
-        yield* tellWorker(id, desktop)
+        yield* tellWorker(id, desktop ?? (yield* desktopOf(id)))
         return task
       })
 
@@ -206,6 +238,7 @@ export class Tasks extends Context.Service<
           set: `"control" = 'USER', "error" = NULL`,
           when: `"control" = 'ASSISTANT'`,
           run: `"active" = run."active"`,
+          places: true,
           refused: () => new TaskNotUnderAgentControl({ id })
         })
       )
@@ -238,7 +271,7 @@ export class Tasks extends Context.Service<
           )
           SELECT (SELECT run."desktop" FROM "TaskRun" run WHERE run."taskId" = task."id") AS desktop FROM task`
         if (rows[0] === undefined) return yield* new TaskNotFound({ id })
-        return yield* decodeRemoved(rows[0])
+        return yield* decodeDesktop(rows[0])
       }, atMostOnce)
 
       const remove = Effect.fn("Tasks.remove")(function* (id: TaskId) {
@@ -257,6 +290,8 @@ interface Transition<E> {
   readonly set: string
   readonly when: string
   readonly run: string
+  /** The task needs a desktop, if it has none yet. */
+  readonly places?: boolean
   readonly refused: (id: TaskId) => E
 }
 
@@ -273,6 +308,8 @@ const statusArray = (statuses: ReadonlyArray<TaskStatus>): string =>
 
 const decodeCreated = Schema.decodeUnknownEffect(Schema.Struct({ task: Task }))
 const decodeChanged = Schema.decodeUnknownEffect(Schema.Struct({ task: Task, desktop: Schema.NullOr(Schema.String) }))
-const decodeRemoved = Schema.decodeUnknownEffect(Schema.Struct({ desktop: Schema.NullOr(Schema.String) }))
-const decodeWithFiles = Schema.decodeUnknownEffect(Schema.Struct({ task: Task, files: TaskWithFiles.fields.files }))
+const decodeDesktop = Schema.decodeUnknownEffect(Schema.Struct({ desktop: Schema.NullOr(Schema.String) }))
+const decodeWithFiles = Schema.decodeUnknownEffect(
+  Schema.Struct({ task: Task, files: TaskWithFiles.fields.files, desktop: Schema.NullOr(Schema.String) })
+)
 const decodePage = Schema.decodeUnknownEffect(Schema.Struct({ tasks: Schema.Array(Task), total: Schema.Int }))

@@ -36,7 +36,7 @@ describe("defaults", () => {
       assert.strictEqual(millis(settings.databaseConnectRetry), 60_000)
       assert.strictEqual(settings.migrateOnStart, true)
       assert.strictEqual(millis(settings.modelRetryFor), 900_000)
-      assert.deepStrictEqual(settings.desktopUrls, [])
+      assert.deepStrictEqual(settings.desktops, [])
       assert.strictEqual(millis(settings.settleDelay), 750)
       assert.strictEqual(settings.maxIterations, 500)
       assert.strictEqual(settings.clusterEnabled, false)
@@ -130,8 +130,33 @@ describe("values", () => {
     ([labels, separator]) =>
       Effect.gen(function* () {
         const urls = labels.map((label) => `http://${label}.test:9990`)
-        const { desktopUrls } = yield* settingsFrom({ BYTEBOT_DESKTOP_BASE_URL: urls.join(separator) })
-        assert.deepStrictEqual(desktopUrls, [...new Set(urls)])
+        const { desktops } = yield* settingsFrom({ BYTEBOT_DESKTOP_BASE_URL: urls.join(separator) })
+        assert.deepStrictEqual(
+          desktops.map(({ url }) => url),
+          [...new Set(urls)]
+        )
+      })
+  )
+
+  it.effect("of desktops have names: those given, else host, port and path", () =>
+    Effect.gen(function* () {
+      const named = yield* settingsFrom({
+        BYTEBOT_DESKTOP_BASE_URL: "office=http://u:p@a:9990/, http://b:9990, https://gate/two, http://b:9990"
+      })
+      assert.deepStrictEqual(named.desktops, [
+        { name: "office", url: "http://u:p@a:9990" },
+        { name: "b:9990", url: "http://b:9990" },
+        { name: "gate/two", url: "https://gate/two" }
+      ])
+    })
+  )
+
+  it.effect.each(["x=http://a:1,x=http://b:1", "x=http://a:1,y=http://a:1", "http://a:1,http://u@a:1", "x="])(
+    "of desktops are refused where names or URLs are not distinct: %s",
+    (list) =>
+      Effect.gen(function* () {
+        const error = yield* Effect.flip(settingsFrom({ BYTEBOT_DESKTOP_BASE_URL: list }))
+        assert.include(error.message, "each name and each URL once")
       })
   )
 
@@ -236,6 +261,8 @@ describe("bad values", () => {
     BYTEBOT_MODEL_FALLBACK_AFTER: "-1",
     BYTEBOT_MODEL_RETRY_FOR: "1e3",
     BYTEBOT_DESKTOP_BASE_URL: `http://fine:9990,desk:${secret}@host`,
+    BYTEBOT_DESKTOP_LOST: "panic",
+    BYTEBOT_DESKTOP_LOST_AFTER: "soon",
     BYTEBOT_SETTLE_DELAY: "0.5",
     BYTEBOT_MAX_ITERATIONS: "many",
     BYTEBOT_KEEP_SCREENSHOTS: "0",

@@ -31,15 +31,6 @@ describe("settings without effect", () => {
       assert.deepStrictEqual(yield* noticesFor(working), [])
     })
   )
-
-  it.effect("include the desktops after the first", () =>
-    Effect.gen(function* () {
-      assert.deepStrictEqual(yield* noticesFor({ BYTEBOT_DESKTOP_BASE_URL: "http://a:1" }), [])
-      const [notice, ...others] = yield* noticesFor({ BYTEBOT_DESKTOP_BASE_URL: "http://a:1,http://b:1" })
-      assert.match(notice ?? "", /^BYTEBOT_DESKTOP_BASE_URL names 2 desktops; only the first is used yet/)
-      assert.deepStrictEqual(others, [])
-    })
-  )
 })
 
 describe("misspelt names", () => {

@@ -42,13 +42,13 @@ describe("the notice at start", () => {
   it.effect("passes the remarks on", () =>
     Effect.gen(function* () {
       const lines = yield* noticeFor(
-        { BYTEBOT_LLM_PROXY_URL: "http://p:1", WORKERS: "2", BYTEBOT_DESKTOP_BASE_URL: "http://a:1,http://b:1" },
+        { BYTEBOT_LLM_PROXY_URL: "http://p:1", WORKERS: "2", BYTEBOT_DESKTOP_BASE_URL: "http://a:1,desk=http://b:1" },
         "http://[::]:80"
       )
       assert.include(lines, "  models:   the proxy")
-      assert.include(lines, "  desktop:  http://a:1")
+      assert.include(lines, "  desktop:  http://a:1, desk=http://b:1")
       assert.isTrue(lines.some((line) => line.startsWith("Note: WORKERS is ignored")))
-      assert.strictEqual(lines.filter((line) => line.startsWith("Note: ")).length, 2)
+      assert.strictEqual(lines.filter((line) => line.startsWith("Note: ")).length, 1)
       assert.strictEqual(lines.at(-1), "Try: curl http://localhost:80/tasks")
     })
   )

@@ -50,6 +50,10 @@ export const fillDatabase = Effect.fnUntraced(function* (large: number) {
   yield* sql`
     INSERT INTO "TaskRun" ("taskId", "desktop", "epoch", "active", "createdAt", "updatedAt") VALUES ('task-1', 'http://d', 7, true, ${at}, ${at})`
   yield* sql`
+    INSERT INTO "TaskDesktop" ("taskId", "desktop") VALUES ('task-1', 'office')`
+  yield* sql`
+    INSERT INTO "DesktopOwner" ("desktop", "generation", "replica", "since", "lastSeenAt") VALUES ('http://d', 3, '10.0.0.1:34431', ${at}, ${at})`
+  yield* sql`
     INSERT INTO "ToolExecution" ("messageId", "index", "taskId", "epoch", "startedAt", "result")
     VALUES ('message-1', 0, 'task-1', 7, ${at}, ${'{"z": 1,\n\t"a" : 2, "z": 3}'}::json)`
   yield* sql`

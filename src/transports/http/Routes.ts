@@ -5,6 +5,7 @@ import { Api, StartingApi } from "../../api/Api.ts"
 import { Startup } from "../../health/Startup.ts"
 import { BothRoots } from "./BothRoots.ts"
 import { DecodeRequest } from "./DecodeRequest.ts"
+import { DesktopsHandlers } from "./DesktopsHandlers.ts"
 import { HealthHandlers, StartingHealthHandlers } from "./HealthHandlers.ts"
 import { MessagesHandlers } from "./MessagesHandlers.ts"
 import { ModelsHandlers } from "./ModelsHandlers.ts"
@@ -12,7 +13,14 @@ import { RootHandlers } from "./RootHandlers.ts"
 import { TasksHandlers } from "./TasksHandlers.ts"
 import { Wire } from "./Wire.ts"
 
-const handlers = Layer.mergeAll(RootHandlers, HealthHandlers, ModelsHandlers, TasksHandlers, MessagesHandlers)
+const handlers = Layer.mergeAll(
+  RootHandlers,
+  HealthHandlers,
+  ModelsHandlers,
+  TasksHandlers,
+  MessagesHandlers,
+  DesktopsHandlers
+)
 
 /** Every route of the service, at the root and under `/api`, with what all responses have in common on the wire. */
 export const Routes = Layer.mergeAll(

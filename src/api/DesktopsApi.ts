@@ -1,0 +1,15 @@
+import { Schema } from "effect"
+import { HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
+import { DesktopStatus } from "../domain/Desktop.ts"
+import { DatabaseUnavailableBody } from "./ErrorBody.ts"
+import { RequestDecoding } from "./RequestDecoding.ts"
+
+/** The desktops that tasks run on (ours; the original has one and says nothing of it). */
+export class DesktopsApi extends HttpApiGroup.make("desktops")
+  .add(
+    HttpApiEndpoint.get("list", "/desktops", {
+      success: Schema.Array(DesktopStatus),
+      error: DatabaseUnavailableBody
+    })
+  )
+  .middleware(RequestDecoding) {}

@@ -1,0 +1,117 @@
+import { Context, DateTime, Duration, Effect, Layer, Option, Schema } from "effect"
+import { SqlClient } from "effect/sql"
+import { withoutCredentials } from "../config/Credentials.ts"
+import { Settings } from "../config/Settings.ts"
+import { repeatable } from "../database/DatabaseRetry.ts"
+import type { DesktopStatus } from "../domain/Desktop.ts"
+import { Role, TaskId } from "../domain/Task.ts"
+import type { DatabaseUnavailable } from "../domain/TaskErrors.ts"
+import { isDueFor, taskWithRun } from "../tasks/DueTasks.ts"
+import type { Ownership } from "../tasks/Lease.ts"
+
+/** How often a worker says how its desktop is. */
+export const reportInterval = Duration.seconds(15)
+
+/** A worker that says nothing for so long is gone. */
+const silentFor = Duration.times(reportInterval, 4)
+
+/** The desktops of the settings, and how they are. */
+export class DesktopStates extends Context.Service<
+  DesktopStates,
+  {
+    /** In the order of the settings. */
+    readonly list: Effect.Effect<ReadonlyArray<DesktopStatus>, DatabaseUnavailable>
+    /** Says how the desktop is; nothing happens when another worker drives it now. */
+    readonly report: (
+      owner: Ownership,
+      contact: { readonly seenAt: DateTime.Utc | null; readonly unreachableSince: DateTime.Utc | null }
+    ) => Effect.Effect<void, DatabaseUnavailable>
+    /** URL of one of the desktops that answer, hold no task, and could run one that is due. */
+    readonly idleWithWork: Effect.Effect<Option.Option<string>, DatabaseUnavailable>
+    /** URLs of the desktops whose workers may have something to do, or may be gone. */
+    readonly toBeChecked: Effect.Effect<ReadonlyArray<string>, DatabaseUnavailable>
+  }
+>()("bytebot/DesktopStates") {
+  static readonly layer = Layer.effect(
+    DesktopStates,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const { desktops } = yield* Settings
+      const configured = sql`json_to_recordset(${JSON.stringify(desktops)}::json) AS d("name" text, "url" text)`
+      const holder = sql.literal(`"TaskRun" held ON held."active" AND held."desktop" = d."url"`)
+      const due = sql.literal(taskWithRun)
+      const hasWork = (at: Date) => sql`EXISTS (
+        SELECT 1 FROM ${due} WHERE ${isDueFor(sql, { url: sql.literal(`d."url"`), name: sql.literal(`d."name"`) }, at)})`
+
+      const list = Effect.gen(function* () {
+        if (desktops.length === 0) return []
+        const now = yield* DateTime.now
+        const heard = DateTime.toDateUtc(DateTime.subtractDuration(now, silentFor))
+        const rows = yield* sql`
+          SELECT d."url", o."lastSeenAt", o."unreachableSince", held."taskId", t."control",
+            CASE WHEN o."updatedAt" > ${heard} THEN o."replica" END AS owner
+          FROM ${configured} LEFT JOIN "DesktopOwner" o ON o."desktop" = d."url" LEFT JOIN ${holder} LEFT JOIN "Task" t ON t."id" = held."taskId"`
+        const known = new Map((yield* decodeRows(rows)).map((row) => [row.url, row]))
+        return desktops.map(({ name, url }): DesktopStatus => {
+          const row = known.get(url)
+          const { lastSeenAt = null, owner = null, taskId = null } = row ?? {}
+          return { name, url: withoutCredentials(url), state: stateOf(row), taskId, owner, lastSeenAt }
+        })
+      }).pipe(repeatable, Effect.withSpan("DesktopStates.list"))
+
+      const report = Effect.fn("DesktopStates.report")(function* (
+        { desktop, generation }: Ownership,
+        {
+          seenAt,
+          unreachableSince
+        }: { readonly seenAt: DateTime.Utc | null; readonly unreachableSince: DateTime.Utc | null }
+      ) {
+        const at = DateTime.toDateUtc(yield* DateTime.now)
+        const seen = seenAt === null ? null : DateTime.toDateUtc(seenAt)
+        const since = unreachableSince === null ? null : DateTime.toDateUtc(unreachableSince)
+        yield* sql`
+          UPDATE "DesktopOwner" SET "lastSeenAt" = coalesce(${seen}::timestamptz, "lastSeenAt"), "unreachableSince" = ${since}, "updatedAt" = ${at}
+          WHERE "desktop" = ${desktop} AND "generation" = ${generation}`
+      }, repeatable)
+
+      const idleWithWork = Effect.gen(function* () {
+        const at = DateTime.toDateUtc(yield* DateTime.now)
+        const rows = yield* sql`
+          SELECT d."url" FROM ${configured} LEFT JOIN "DesktopOwner" o ON o."desktop" = d."url" LEFT JOIN ${holder}
+          WHERE o."unreachableSince" IS NULL AND held."taskId" IS NULL AND ${hasWork(at)} ORDER BY random() LIMIT 1`
+        return Option.map(Option.fromNullishOr((yield* decodeUrls(rows))[0]), ({ url }) => url)
+      }).pipe(repeatable, Effect.withSpan("DesktopStates.idleWithWork"))
+
+      const toBeChecked = Effect.gen(function* () {
+        if (desktops.length === 0) return []
+        const now = yield* DateTime.now
+        const heard = DateTime.toDateUtc(DateTime.subtractDuration(now, silentFor))
+        const rows = yield* sql`
+          SELECT d."url" FROM ${configured} LEFT JOIN "DesktopOwner" o ON o."desktop" = d."url" LEFT JOIN ${holder}
+          WHERE o."updatedAt" IS NULL OR o."updatedAt" < ${heard} OR held."taskId" IS NOT NULL
+            OR (o."unreachableSince" IS NULL AND ${hasWork(DateTime.toDateUtc(now))})`
+        return (yield* decodeUrls(rows)).map(({ url }) => url)
+      }).pipe(repeatable, Effect.withSpan("DesktopStates.toBeChecked"))
+
+      return DesktopStates.of({ list, report, idleWithWork, toBeChecked })
+    })
+  )
+}
+
+const Row = Schema.Struct({
+  url: Schema.String,
+  lastSeenAt: Schema.NullOr(Schema.DateTimeUtcFromDate),
+  unreachableSince: Schema.NullOr(Schema.DateTimeUtcFromDate),
+  taskId: Schema.NullOr(TaskId),
+  control: Schema.NullOr(Role),
+  owner: Schema.NullOr(Schema.String)
+})
+const decodeRows = Schema.decodeUnknownEffect(Schema.Array(Row))
+const decodeUrls = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ url: Schema.String })))
+
+const stateOf = (row: typeof Row.Type | undefined): DesktopStatus["state"] => {
+  if (row === undefined || row.owner === null) return "unknown"
+  if (row.unreachableSince !== null) return "unreachable"
+  if (row.taskId !== null) return row.control === "USER" ? "user" : "busy"
+  return row.lastSeenAt === null ? "unknown" : "idle"
+}
