@@ -33,6 +33,9 @@ import { Handover } from "./Handover.ts"
 /** How often due tasks are looked for even though nobody said a word: the original's interval (agent.md, "Pick"). */
 const checkInterval = Duration.seconds(5)
 
+/** How often a desktop that answers is asked whether it still does. */
+const probeInterval = Duration.seconds(5)
+
 /** Milliseconds for which it is believed that a desktop that has answered is still there. */
 const freshFor = 2_000
 
@@ -228,12 +231,17 @@ const makeWorker = Effect.fnUntraced(function* (desktop: string, replica: string
   /** Asks the desktop now and then whether it is there, tells everybody, and sees to its tasks when that changes. */
   const watch = Effect.gen(function* () {
     let reported = "Unknown"
+    let reportedAt = 0
     for (;;) {
       // What comes of a request under way will tell: the daemon may be slow while it acts.
       if (contact.state._tag !== "Answering" || !contact.isBusy) yield* client.probe
       const { state } = contact
       const tasks = Effect.gen(function* () {
-        yield* report
+        const now = yield* Clock.currentTimeMillis
+        if (state._tag !== reported || now - reportedAt >= Duration.toMillis(reportInterval)) {
+          yield* report
+          reportedAt = now
+        }
         if (state._tag === "Answering" && (hasDeclined || reported !== "Answering")) {
           if (Option.isSome(yield* Ref.get(captured))) yield* tracking(client.startTracking)
           yield* check
@@ -241,12 +249,11 @@ const makeWorker = Effect.fnUntraced(function* (desktop: string, replica: string
         if (state._tag === "Lost" && reported !== "Lost") yield* dispatch.wakeIdle
         reported = state._tag
         if (state._tag !== "Lost" || desktopLost !== "handover" || desktops.length === 1) return
-        const silence = (yield* Clock.currentTimeMillis) - state.since
-        if (silence >= Duration.toMillis(desktopLostAfter)) yield* handTasksOver
+        if (now - state.since >= Duration.toMillis(desktopLostAfter)) yield* handTasksOver
       })
       yield* Effect.catchCause(tasks, (cause) => Effect.logWarning("The desktop's state was not stored", cause))
       yield* state._tag === "Answering"
-        ? Effect.raceFirst(Effect.sleep(reportInterval), contact.until("Doubtful", "Lost"))
+        ? Effect.raceFirst(Effect.sleep(probeInterval), contact.until("Doubtful", "Lost"))
         : Effect.sleep(contact.pause)
     }
   })

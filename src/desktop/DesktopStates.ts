@@ -9,7 +9,7 @@ import type { DatabaseUnavailable } from "../domain/TaskErrors.ts"
 import { isDueFor, taskWithRun } from "../tasks/DueTasks.ts"
 import type { Ownership } from "../tasks/Lease.ts"
 
-/** How often a worker says how its desktop is. */
+/** How often a worker says how its desktop is, other than at once when that changes. */
 export const reportInterval = Duration.seconds(15)
 
 /** A worker that says nothing for so long is gone. */
