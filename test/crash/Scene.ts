@@ -103,14 +103,12 @@ export const makeScene = Effect.fnUntraced(function* (size: number) {
     }
     desktop.fault({
       match: (incoming) => {
-        // Whether the desktop is there may be asked at any time.
-        if (incoming.req === "GET /") return false
         when = disturbances.reach(`desktop: ${actionName(incoming) ?? incoming.req}`)
         return strikeAt("before")
       },
       hang: true
     })
-    desktop.fault({ match: ({ req }) => req !== "GET /" && strikeAt("after"), hang: true, executed: true })
+    desktop.fault({ match: () => strikeAt("after"), hang: true, executed: true })
   }
 
   const disconnect = Effect.gen(function* () {

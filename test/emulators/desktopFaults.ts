@@ -23,7 +23,7 @@ export interface DesktopRequest {
 }
 
 export interface Fault {
-  /** An action's name, a method and path ("POST /input-tracking/start"), or a function; default: every request. */
+  /** An action's name, a method and path ("POST /input-tracking/start"), or a function; default: every request. "GET /" must be named. */
   readonly match?: string | ((request: DesktopRequest) => boolean)
   /** The first matching request it befalls, counted from now; default 1, the next. */
   readonly nth?: number
@@ -49,7 +49,9 @@ export interface Fault {
 export const actionName = (request: DesktopRequest): string | undefined =>
   isRecord(request.body) && typeof request.body.action === "string" ? request.body.action : undefined
 
+/** Whether the desktop is there may be asked at any time: that befalls only what is meant for it. */
 const concerns = ({ match }: Fault, request: DesktopRequest): boolean => {
+  if (request.req === "GET /") return match === request.req
   if (match === undefined) return true
   if (typeof match === "function") return match(request)
   return match === actionName(request) || match === request.req
