@@ -33,7 +33,7 @@ const silence = Duration.seconds(30)
 const patience = Duration.seconds(5)
 
 /** The first pause before listening again, and the longest. */
-const [shortestPause, longestPause] = [Duration.millis(100), Duration.seconds(5)]
+const [shortestPause, longestPause] = [Duration.millis(100), Duration.seconds(1)]
 
 /**
  * Events serve those who watch now, and the gap of a lost connection to the database. A day is longer than any gap that a

@@ -156,19 +156,24 @@ export const makeScene = Effect.fnUntraced(function* (size: number) {
       { discard: true }
     )
 
-  /** Nothing is due any more, and nobody has anything to say about it. */
   const isOver = Effect.gen(function* () {
     if ((yield* find) === undefined) return false
-    const busy = yield* sql`
-      SELECT 1 FROM "Task" WHERE "status" IN ('PENDING', 'RUNNING') AND "scheduledFor" IS NULL
-      UNION ALL SELECT 1 FROM cluster_messages WHERE NOT processed AND deliver_at IS NULL`
-    return busy.length === 0
+    const due = yield* sql`SELECT 1 FROM "Task" WHERE "status" IN ('PENDING', 'RUNNING') AND "scheduledFor" IS NULL`
+    return due.length === 0
   })
+  /** Nobody has anything to say about it any more. A message in the hands of a frozen replica may stay there for longer. */
+  const untilQuiet = until(
+    "the cluster is quiet",
+    Effect.map(sql`SELECT 1 FROM cluster_messages WHERE NOT processed AND deliver_at IS NULL`, (rows) =>
+      rows.length === 0 ? true : undefined
+    ),
+    "3 seconds"
+  ).pipe(Effect.exit)
   const untilOver = until(
     "the task is over",
     Effect.map(isOver, (over) => (over ? true : undefined)),
     "60 seconds"
-  )
+  ).pipe(Effect.andThen(untilQuiet))
 
   const latestEpoch = Effect.map(sql`SELECT max("epoch")::int AS epoch FROM "TaskRun"`, (rows) =>
     Number(rows[0]?.epoch ?? 0)
@@ -185,7 +190,7 @@ export const makeScene = Effect.fnUntraced(function* (size: number) {
       until(
         "all events",
         Effect.sync(() => (gaps(ids, task.status).length === 0 ? true : undefined)),
-        "10 seconds"
+        "20 seconds"
       )
     )
     const left = yield* sql`SELECT 1 FROM "ToolExecution" UNION ALL SELECT 1 FROM "TaskRun" WHERE "active"`
@@ -226,6 +231,7 @@ export const makeScene = Effect.fnUntraced(function* (size: number) {
       Effect.map(isOver, (over) => (over || disturbances.victim !== undefined ? true : undefined)),
       "60 seconds"
     )
+    if (disturbances.victim === undefined) yield* untilQuiet
     const steps = disturbances.disarm()
     const victim = replicas[disturbances.victim ?? -1]
     if (plan !== undefined && victim !== undefined) {

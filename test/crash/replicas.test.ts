@@ -34,8 +34,8 @@ const disturbanceOf = (seed: number, steps: number): Disturbance => {
 const shown = (seed: number, { kind, returnsSoon, step, when }: Disturbance, name: string | undefined) =>
   `seed ${seed}: ${kind} ${when} step ${step} (${name}), ${returnsSoon ? "back soon" : "back late"}`
 
-/** Two scenes each take every other seed. */
-const scenes = 2
+/** Scenes side by side each take every other seed. */
+const scenes = 4
 
 describe.each([2, 3])("%i replicas", (size) => {
   it.live(
