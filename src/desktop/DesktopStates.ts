@@ -6,7 +6,7 @@ import { repeatable } from "../database/DatabaseRetry.ts"
 import type { DesktopStatus } from "../domain/Desktop.ts"
 import { Role, TaskId } from "../domain/Task.ts"
 import type { DatabaseUnavailable } from "../domain/TaskErrors.ts"
-import { isDueFor, taskWithRun } from "../tasks/DueTasks.ts"
+import { isDueFor } from "../tasks/DueTasks.ts"
 import type { Ownership } from "../tasks/Lease.ts"
 
 /** How often a worker says how its desktop is, other than at once when that changes. */
@@ -39,9 +39,8 @@ export class DesktopStates extends Context.Service<
       const { desktops } = yield* Settings
       const configured = sql`json_to_recordset(${JSON.stringify(desktops)}::json) AS d("name" text, "url" text)`
       const holder = sql.literal(`"TaskRun" held ON held."active" AND held."desktop" = d."url"`)
-      const due = sql.literal(taskWithRun)
       const hasWork = (at: Date) => sql`EXISTS (
-        SELECT 1 FROM ${due} WHERE ${isDueFor(sql, { url: sql.literal(`d."url"`), name: sql.literal(`d."name"`) }, at)})`
+        SELECT 1 FROM "Task" t WHERE ${isDueFor(sql, { url: sql.literal(`d."url"`), name: sql.literal(`d."name"`) }, at)})`
 
       const list = Effect.gen(function* () {
         if (desktops.length === 0) return []

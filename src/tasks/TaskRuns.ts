@@ -6,7 +6,7 @@ import { storableJson, storableText } from "../database/StorableJson.ts"
 import { taskJson } from "../database/WireJson.ts"
 import { Role, Task, TaskId, TaskStatus } from "../domain/Task.ts"
 import type { DatabaseUnavailable } from "../domain/TaskErrors.ts"
-import { isDueFor, taskWithRun } from "./DueTasks.ts"
+import { isDueFor } from "./DueTasks.ts"
 import { type Lease, LeaseLost, type Ownership, ownedTask, WorkerReplaced } from "./Lease.ts"
 
 /** How a run ends its task; the description of a completed one goes to `result`, what went wrong to `error`. */
@@ -97,9 +97,9 @@ export class TaskRuns extends Context.Service<
           WITH owner AS (
             SELECT 1 FROM "DesktopOwner" WHERE "desktop" = ${desktop} AND "generation" = ${generation}
           ), next AS (
-            SELECT t."id", w."taskId" IS NOT NULL AS "isBound" FROM owner, ${sql.literal(taskWithRun)}
-            WHERE ${isDueFor(sql, { url: desktop, name: nameOf(desktop) }, at)}
-              AND NOT EXISTS (SELECT 1 FROM "TaskRun" o WHERE o."active" AND o."desktop" = ${desktop} AND o."taskId" <> t."id")
+            SELECT t."id", EXISTS (SELECT 1 FROM "TaskDesktop" w WHERE w."taskId" = t."id") AS "isBound" FROM "Task" t
+            WHERE EXISTS (SELECT 1 FROM owner) AND ${isDueFor(sql, { url: desktop, name: nameOf(desktop) }, at)}
+              AND coalesce(t."id" = (SELECT o."taskId" FROM "TaskRun" o WHERE o."active" AND o."desktop" = ${desktop}), TRUE)
             ORDER BY t."executedAt" ASC NULLS LAST, t."priority" DESC, t."queuedAt" ASC NULLS LAST, t."createdAt", t."position"
             LIMIT 1 FOR NO KEY UPDATE OF t SKIP LOCKED
           ), run AS (
