@@ -8,7 +8,7 @@ import { request } from "../support/RestClient.ts"
 import { admin, migrated } from "../support/TestDatabase.ts"
 import { until } from "../support/Waiting.ts"
 import { type Disturbance, Disturbances, type Kind } from "./Disturbances.ts"
-import { makeReplica, type Replica } from "./Replicas.ts"
+import { makeReplica, type Replica } from "../support/Replicas.ts"
 import { actions, isOfRun, modelOf, nameOfStatements, newTask } from "./script.ts"
 import { gapsOf, watch } from "./Watcher.ts"
 

@@ -1,11 +1,13 @@
 import { Effect, Scope } from "effect"
-import { Network } from "../support/Network.ts"
-import { type Decide, tap } from "../support/PostgresTap.ts"
-import { freePort, type ServiceProcess, spawnService, untilReady } from "../support/ServiceProcess.ts"
+import { Network } from "./Network.ts"
+import { type Decide, tap } from "./PostgresTap.ts"
+import { freePort, type ServiceProcess, spawnService, untilReady } from "./ServiceProcess.ts"
 
 /** A replica of the service: a process that may end and be started again, on its own way to the database. */
 export interface Replica {
   readonly url: string
+  /** As the others know it: its address and port for them. */
+  readonly name: string
   /** Its way to PostgreSQL. */
   readonly network: Network
   readonly process: () => ServiceProcess
@@ -23,13 +25,15 @@ export const makeReplica = Effect.fnUntraced(function* (options: {
   const way = yield* tap(options.databaseUrl, options.decide)
   const network = yield* Network.to(way.url)
   const port = yield* freePort
+  const clusterPort = yield* freePort
   const cluster = options.isOneOfMany
-    ? { CLUSTER: "true", CLUSTER_HOST: "127.0.0.1", CLUSTER_PORT: String(yield* freePort) }
+    ? { CLUSTER: "true", CLUSTER_HOST: "127.0.0.1", CLUSTER_PORT: String(clusterPort) }
     : {}
   const scope = yield* Effect.scope
   let current: ServiceProcess | undefined
   return {
     url: `http://127.0.0.1:${port}`,
+    name: `127.0.0.1:${clusterPort}`,
     network,
     process: () => {
       if (current === undefined) throw new Error("the replica was never started")
