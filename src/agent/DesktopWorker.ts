@@ -15,6 +15,7 @@ import {
 } from "effect"
 import { Entity, Singleton } from "effect/cluster"
 import { Rpc } from "effect/rpc"
+import { withoutCredentials } from "../config/Credentials.ts"
 import { Settings } from "../config/Settings.ts"
 import { withoutHaste } from "../database/DatabaseRetry.ts"
 import { DesktopStates, reportInterval } from "../desktop/DesktopStates.ts"
@@ -107,7 +108,7 @@ const makeWorker = Effect.fnUntraced(function* (desktop: string, replica: string
   /** Does what a user's command on the task asks of this desktop; the row says what that is. */
   const control = Effect.fn("DesktopWorker.control")(
     function* (taskId: TaskId) {
-      yield* Effect.annotateCurrentSpan({ "task.id": taskId, "desktop.url": desktop })
+      yield* Effect.annotateCurrentSpan({ "task.id": taskId, "desktop.url": withoutCredentials(desktop) })
       const before = yield* runs.standing(taskId)
       const current = yield* Ref.get(running)
       if (Option.isSome(current) && current.value.claim.lease.taskId === taskId) {
@@ -195,7 +196,7 @@ const makeWorker = Effect.fnUntraced(function* (desktop: string, replica: string
       ),
       Effect.retry(Schedule.spaced("1 second")),
       Effect.orDie,
-      Effect.withSpan("DesktopWorker.drive", { attributes: { "desktop.url": desktop } })
+      Effect.withSpan("DesktopWorker.drive", { attributes: { "desktop.url": withoutCredentials(desktop) } })
     )
 
   /** What a restart, or an outage of the database, has made us forget: due tasks, and that a user holds the desktop. */

@@ -2,6 +2,7 @@ import { Context, Duration, Effect, Layer, Queue, Schema, type Scope } from "eff
 import { HttpClient, type HttpClientError, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import { io } from "socket.io-client"
 import { NodeHttpClient } from "@effect/platform-node"
+import { withoutCredentials } from "../config/Credentials.ts"
 import { Contact } from "./Contact.ts"
 import { actionBody, actionPatience, type DesktopAction } from "./DesktopAction.ts"
 import { TooLate, timelyAgent } from "./TimelyAgent.ts"
@@ -83,7 +84,10 @@ const desktopAt = (client: HttpClient.HttpClient, url: string, contact: Contact)
     patience: number,
     action?: { readonly key?: string; readonly until: number }
   ) {
-    yield* Effect.annotateCurrentSpan({ "desktop.url": url, "desktop.action": body?.action ?? path })
+    yield* Effect.annotateCurrentSpan({
+      "desktop.url": withoutCredentials(url),
+      "desktop.action": body?.action ?? path
+    })
     const request = HttpClientRequest.post(`${url}${path}`).pipe(
       body === undefined ? (same) => same : HttpClientRequest.bodyJsonUnsafe(body),
       action?.key === undefined ? (same) => same : HttpClientRequest.setHeader("idempotency-key", action.key)
@@ -117,7 +121,7 @@ const desktopAt = (client: HttpClient.HttpClient, url: string, contact: Contact)
       ({ status }) => new DesktopFailed({ reason: "NotReached", message: `a proxy answered ${status}` })
     ),
     Effect.matchEffect({ onFailure: () => contact.failed, onSuccess: () => contact.answered }),
-    Effect.withSpan("Desktop.probe", { attributes: { "desktop.url": url } })
+    Effect.withSpan("Desktop.probe", { attributes: { "desktop.url": withoutCredentials(url) } })
   )
   const quick = (body: Readonly<Record<string, Schema.Json>>) => post("/computer-use", body, 30_000)
   return {

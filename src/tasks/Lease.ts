@@ -1,5 +1,6 @@
 import { Schema } from "effect"
 import type { SqlClient } from "effect/sql"
+import { withoutCredentials } from "../config/Credentials.ts"
 import type { TaskId } from "../domain/Task.ts"
 
 /**
@@ -36,6 +37,6 @@ export interface Ownership {
 /** Another worker drives the desktop now, on another replica or after this one had lost its locks. */
 export class WorkerReplaced extends Schema.TaggedError<WorkerReplaced>()("WorkerReplaced", { desktop: Schema.String }) {
   override get message(): string {
-    return `Another worker has taken over ${this.desktop}`
+    return `Another worker has taken over ${withoutCredentials(this.desktop)}`
   }
 }

@@ -57,28 +57,26 @@ layer(Machines.layer(), { timeout: "60 seconds", excludeTestServices: true })(
       })
     )
 
-    test.effect(
-      "does not get an action twice: what had no answer is unknown, what could not be sent was not done",
-      () =>
-        Effect.gen(function* () {
-          const { a, model } = yield* begin
-          model.script("broken", { content: [click, click] })
-          const release = a.emulator().hold("click_mouse")
-          const id = yield* createTask("broken", { desktop: "a" })
-          yield* Effect.promise(() => a.emulator().waitForRequest("click_mouse"))
-          yield* a.switchOff
-          release()
-          yield* untilWaiting(id)
-          yield* a.switchOn
-          yield* untilStatus(id, "COMPLETED")
-          const [first, second] = yield* resultsOf(id)
-          assert.deepStrictEqual([first?.is_error, second?.is_error ?? false], [true, false])
-          assert.include(JSON.stringify(first), "the action may or may not have taken effect")
-          assert.lengthOf(
-            a.emulator().executed.filter(({ action }) => action === "click_mouse"),
-            1
-          )
-        })
+    test.effect("does not get an action twice: the outcome of what had no answer is unknown", () =>
+      Effect.gen(function* () {
+        const { a, model } = yield* begin
+        model.script("broken", { content: [click, click] })
+        const release = a.emulator().hold("click_mouse")
+        const id = yield* createTask("broken", { desktop: "a" })
+        yield* Effect.promise(() => a.emulator().waitForRequest("click_mouse"))
+        yield* a.switchOff
+        release()
+        yield* untilWaiting(id)
+        yield* a.switchOn
+        yield* untilStatus(id, "COMPLETED")
+        const [first, second] = yield* resultsOf(id)
+        assert.deepStrictEqual([first?.is_error, second?.is_error ?? false], [true, false])
+        assert.include(JSON.stringify(first), "the action may or may not have taken effect")
+        assert.lengthOf(
+          a.emulator().executed.filter(({ action }) => action === "click_mouse"),
+          1
+        )
+      })
     )
 
     test.effect("gets no task while it is idle, and gets tasks again when it is back", () =>
@@ -98,6 +96,28 @@ layer(Machines.layer(), { timeout: "60 seconds", excludeTestServices: true })(
         assert.strictEqual((yield* untilState("a", "busy")).taskId, third)
         for (const { answer } of replies) answer()
         yield* Effect.forEach(ids, (id) => untilStatus(id, "COMPLETED"))
+      })
+    )
+
+    test.effect("reports what the user does again when it is back", () =>
+      Effect.gen(function* () {
+        const { a, model } = yield* begin
+        model.script("mine", { hang: true })
+        const id = yield* createTask("mine", { desktop: "a" })
+        yield* Effect.promise(() => model.waitForRequest(1))
+        assert.strictEqual(yield* command(id, "takeover"), 200)
+        yield* Effect.promise(() => a.emulator().waitForRequest("POST /input-tracking/start"))
+        yield* a.switchOff
+        yield* untilState("a", "unreachable")
+        yield* a.switchOn
+        assert.strictEqual((yield* untilState("a", "user")).taskId, id)
+        yield* until(
+          "an action is stored",
+          Effect.gen(function* () {
+            a.emulator().emitUserAction({ action: "type_keys", keys: ["Escape"] })
+            return (yield* messagesOf(id)).find(({ content }) => content[0]?.type === "user_action")
+          })
+        )
       })
     )
 
