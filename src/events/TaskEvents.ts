@@ -83,6 +83,8 @@ export class TaskEvents extends Context.Service<
           const wanted = deliveries.flatMap((delivery) => (delivery.to.length === 0 ? [] : [delivery.pointer.id]))
           const events = wanted.length === 0 ? new Map<number, TaskEvent>() : yield* table.load(wanted)
           for (const { pointer, to: audience } of deliveries) {
+            // Two replicas may have told of it, while one took over from the other.
+            if (to.has(pointer.id)) continue
             const event = events.get(pointer.id)
             if (event !== undefined) subscribers.deliver(event, audience)
             to.add(pointer.id)

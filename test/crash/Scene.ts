@@ -1,15 +1,15 @@
 import { PgClient } from "@effect/sql-pg"
 import { Effect, Fiber, Redacted, Schema } from "effect"
 import { Reactivity } from "effect/reactivity"
-import * as Anthropic from "../emulators/anthropic.ts"
 import * as Desktop from "../emulators/desktop.ts"
 import { actionName } from "../emulators/desktopFaults.ts"
 import { request } from "../support/RestClient.ts"
 import { admin, migrated } from "../support/TestDatabase.ts"
 import { until } from "../support/Waiting.ts"
 import { type Disturbance, Disturbances, type Kind } from "./Disturbances.ts"
+import type { Provider } from "../support/ModelProviders.ts"
 import { makeReplica, type Replica } from "../support/Replicas.ts"
-import { actions, isOfRun, modelOf, nameOfStatements, newTask } from "./script.ts"
+import { actions, description, isOfRun, modelOf, nameOfStatements, newTask } from "./script.ts"
 import { gapsOf, watch } from "./Watcher.ts"
 
 /** What came of a task. */
@@ -49,7 +49,16 @@ const decodeTask = Schema.decodeUnknownSync(Task)
 const decodeMessages = Schema.decodeUnknownSync(Messages)
 
 /** Replicas of the service as processes, with everything that they talk to in the hands of the test. */
-export const makeScene = Effect.fnUntraced(function* (size: number) {
+export const makeScene = Effect.fnUntraced(function* ({
+  provider,
+  size,
+  variables = {}
+}: {
+  readonly provider: Provider
+  /** How many replicas. */
+  readonly size: number
+  readonly variables?: Readonly<Record<string, string>>
+}) {
   const databaseUrl = yield* migrated
   const database = new URL(databaseUrl).pathname.slice(1)
   const sql = yield* PgClient.make({ url: Redacted.make(databaseUrl), maxConnections: 2 }).pipe(
@@ -62,12 +71,13 @@ export const makeScene = Effect.fnUntraced(function* (size: number) {
     SELECT count(*) FILTER (WHERE "role" = 'ASSISTANT')::int AS replies,
       count(*) FILTER (WHERE "role" = 'ASSISTANT' AND "summaryId" IS NULL)::int AS visible,
       (SELECT count(*)::int FROM "Summary") AS summaries FROM "Message"`
-  const model = yield* Anthropic.scoped({
-    defaultReply: modelOf({
-      stored: () => Effect.runPromise(Effect.map(stored, (rows) => decodeStored(rows)[0])),
-      complain: (complaint) => complaints.push(`the model ${complaint}`),
-      disturbances
-    })
+  const model = yield* Effect.acquireRelease(Effect.promise(provider.start), (emulator) =>
+    Effect.promise(() => emulator.close())
+  )
+  const answers = modelOf({
+    stored: () => Effect.runPromise(Effect.map(stored, (rows) => decodeStored(rows)[0])),
+    complain: (complaint) => complaints.push(`the model ${complaint}`),
+    disturbances
   })
   const desktop = yield* Desktop.scoped()
   const replicas: ReadonlyArray<Replica> = yield* Effect.forEach(
@@ -77,8 +87,8 @@ export const makeScene = Effect.fnUntraced(function* (size: number) {
         databaseUrl,
         isOneOfMany: size > 1,
         variables: {
-          ANTHROPIC_API_KEY: "test-key",
-          ANTHROPIC_BASE_URL: model.url,
+          ...provider.settings(model.url),
+          ...variables,
           BYTEBOT_DESKTOP_BASE_URL: desktop.url
         },
         decide: ({ answered, texts }) => {
@@ -140,7 +150,7 @@ export const makeScene = Effect.fnUntraced(function* (size: number) {
   })
 
   const find = Effect.map(
-    sql`SELECT "id" FROM "Task" WHERE "description" = ${newTask.description}`,
+    sql`SELECT "id" FROM "Task" WHERE "description" = ${description}`,
     (rows) => decodeIds(rows)[0]?.id
   )
   /** Asks for the task until there is one: a client does not know what became of a request without an answer. */
@@ -150,7 +160,7 @@ export const makeScene = Effect.fnUntraced(function* (size: number) {
       (url) =>
         Effect.flatMap(find, (id) =>
           id === undefined
-            ? request(url, "POST", "/tasks", newTask).pipe(Effect.timeout("12 seconds"), Effect.exit)
+            ? request(url, "POST", "/tasks", newTask(provider)).pipe(Effect.timeout("12 seconds"), Effect.exit)
             : Effect.void
         ),
       { discard: true }
@@ -213,6 +223,7 @@ export const makeScene = Effect.fnUntraced(function* (size: number) {
     yield* sql`DELETE FROM "Task"`
     yield* sql`DELETE FROM cluster_messages WHERE deliver_at IS NOT NULL`
     model.reset()
+    model.setDefault(answers)
     desktop.reset()
     complaints.length = 0
     watchDesktop()

@@ -1,5 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { providers } from "../support/ModelProviders.ts"
+import * as TestRedis from "../support/TestRedis.ts"
 import type { Disturbance, Kind } from "./Disturbances.ts"
 import { makeScene } from "./Scene.ts"
 import { faultsOf } from "./verdict.ts"
@@ -34,8 +36,11 @@ const disturbanceOf = (seed: number, steps: number): Disturbance => {
 const shown = (seed: number, { kind, returnsSoon, step, when }: Disturbance, name: string | undefined) =>
   `seed ${seed}: ${kind} ${when} step ${step} (${name}), ${returnsSoon ? "back soon" : "back late"}`
 
-/** Scenes side by side each take every other seed. */
-const scenes = 4
+/** Side by side, each with its share of the seeds: one for every provider. Every other one has its events by way of Redis. */
+const scenes = providers.map((provider, index) => ({
+  provider,
+  variables: index % 2 === 1 && TestRedis.isWanted ? { REDIS_URL: TestRedis.url } : {}
+}))
 
 describe.each([2, 3])("%i replicas", (size) => {
   it.live(
@@ -43,15 +48,14 @@ describe.each([2, 3])("%i replicas", (size) => {
     () =>
       Effect.gen(function* () {
         const faults = yield* Effect.forEach(
-          Array.from({ length: scenes }, (_, index) => index),
-          Effect.fnUntraced(function* (scene) {
-            const { play } = yield* makeScene(size)
+          scenes,
+          Effect.fnUntraced(function* ({ provider, variables }, scene) {
+            const { play } = yield* makeScene({ provider, size, variables })
             const undisturbed = yield* play(undefined)
             const found = [...faultsOf(undisturbed, undisturbed)]
-            for (let index = scene; index < seeds / 2; index += scenes) {
+            for (let index = scene; index < seeds / 2; index += scenes.length) {
               const seed = firstSeed + size * 1_000_000 + index
               const plan = disturbanceOf(seed, undisturbed.steps.length)
-              process.stderr.write(`${new Date().toISOString()} ${shown(seed, plan, undisturbed.steps[plan.step])}\n`)
               const played = yield* play(plan).pipe(
                 Effect.tapCause(() => Effect.logError(shown(seed, plan, undisturbed.steps[plan.step])))
               )

@@ -1,6 +1,7 @@
+import { Schema } from "effect"
 import { summaryRequest } from "../../src/agent/Prompt.ts"
-import type { MessagesRequest } from "../emulators/anthropicRequest.ts"
 import type { ReplyBlock, Scripted } from "../emulators/modelReplies.ts"
+import type { Provider } from "../support/ModelProviders.ts"
 import type { Disturbances } from "./Disturbances.ts"
 
 /** A task with a bit of everything, and the model that works on it. */
@@ -23,10 +24,16 @@ const replies: ReadonlyArray<ReadonlyArray<ReplyBlock>> = [
   ]
 ]
 
-export const newTask = {
-  description: "a bit of everything",
+export const description = "a bit of everything"
+
+/** A context window of this size is nearly full with the reply from `crowdedFrom` on. */
+const contextWindow = 200_000
+
+export const newTask = ({ model, name }: Provider) => ({
+  description,
+  model: { provider: name, name: model, title: model, contextWindow },
   files: [{ name: "notes.txt", base64: "data:text/plain;base64,aGVsbG8=", type: "text/plain", size: 5 }]
-}
+})
 
 /** What changes something on the desktop, by the tool_use that asks for it, in the script's order. */
 export const actions: ReadonlyArray<readonly [use: string, action: string]> = [
@@ -38,6 +45,25 @@ export const actions: ReadonlyArray<readonly [use: string, action: string]> = [
 
 /** The reply from which on the conversation is so long that it wants a summary, until there is one. */
 const crowdedFrom = 3
+
+/** By these a reply is known in a conversation, as any of the providers writes it: no two replies begin with the same tool. */
+const marks = replies.map(
+  (content) => `"name":"${content.flatMap((block) => (block.type === "tool_use" ? [block.name] : []))[0]}"`
+)
+
+const decodeRequest = Schema.decodeUnknownSync(
+  Schema.Union([
+    Schema.Struct({ messages: Schema.Array(Schema.Unknown) }),
+    Schema.Struct({ input: Schema.Array(Schema.Unknown) }),
+    Schema.Struct({ contents: Schema.Array(Schema.Unknown) })
+  ])
+)
+
+const conversationOf = (request: unknown): ReadonlyArray<unknown> => {
+  const body = decodeRequest(request)
+  if ("messages" in body) return body.messages
+  return "input" in body ? body.input : body.contents
+}
 
 /** What the database holds of the conversation: replies, those that no summary hides, summaries. */
 export interface Stored {
@@ -54,14 +80,15 @@ export const modelOf = (wiring: {
   readonly stored: () => Promise<Stored>
   readonly complain: (complaint: string) => void
   readonly disturbances: Disturbances
-}): Scripted<MessagesRequest> => {
-  const answer = async ({ messages }: MessagesRequest, isSummary: boolean) => {
+}): Scripted<unknown> => {
+  const answer = async (conversation: ReadonlyArray<unknown>, isSummary: boolean) => {
     const stored = await wiring.stored()
     if (isSummary) {
       if (stored.summaries > 0) wiring.complain("was asked for a summary that is stored")
       return { content: [{ type: "text" as const, text: "A summary." }] }
     }
-    const read = messages.filter(({ role }) => role === "assistant").length
+    const shown = JSON.stringify(conversation)
+    const read = marks.filter((mark) => shown.includes(mark)).length
     if (read !== stored.visible) wiring.complain(`was shown ${read} replies of ${stored.visible}`)
     const content = replies[stored.replies]
     if (content === undefined) wiring.complain("was asked again after the end")
@@ -69,12 +96,13 @@ export const modelOf = (wiring: {
     return { content: content ?? [], ...(isCrowded ? { usage: { input_tokens: 190_000 } } : {}) }
   }
   return async (request) => {
-    const isSummary = JSON.stringify(request.messages.at(-1)).includes(summaryRequest)
+    const conversation = conversationOf(request)
+    const isSummary = JSON.stringify(conversation.at(-1)).includes(summaryRequest)
     const { disturbances } = wiring
     const when = disturbances.reach(`model: ${isSummary ? "summary" : "reply"}`)
     if (when === "before") disturbances.strike()
     if (when === "before" && disturbances.isDeadly) return { hang: true }
-    const reply = await answer(request, isSummary)
+    const reply = await answer(conversation, isSummary)
     // The service may have got the answer by then, or not.
     if (when === "after") setImmediate(() => disturbances.strike())
     return reply

@@ -9,10 +9,10 @@ const isUnknown = (block: Block): boolean =>
   block.type === "tool_result" &&
   JSON.stringify(block.content).includes("The service was interrupted during this action")
 
-/** Blocks without what an action that was not done changes: pictures, and where the pointer is. */
+/** Blocks without what an action that was not done changes (pictures, and where the pointer is), and what is random anyway. */
 const comparable = (content: ReadonlyArray<Block>) =>
   content.map((block) =>
-    JSON.stringify(block, (key, value: unknown) => (key === "source" ? "" : value)).replace(
+    JSON.stringify(block, (key, value: unknown) => (key === "source" || key === "signature" ? "" : value)).replace(
       /position: \d+, \d+/,
       "position"
     )

@@ -1,3 +1,4 @@
+import { isRecord } from "./httpServer.ts"
 import type { Content, Part } from "@google/genai"
 import { isModern } from "./googleModels.ts"
 import { invalid } from "./googleShape.ts"
@@ -15,7 +16,11 @@ export interface Signed {
 
 /** What of a part its signature belongs to. */
 export const essence = ({ functionCall, text }: Part): string =>
-  JSON.stringify(functionCall === undefined ? (text ?? "") : [functionCall.name, functionCall.args ?? {}])
+  JSON.stringify(
+    functionCall === undefined ? (text ?? "") : [functionCall.name, functionCall.args ?? {}],
+    // The arguments are a Struct of protobuf, whose fields have no order.
+    (_, value: unknown) => (isRecord(value) ? Object.fromEntries(Object.entries(value).sort()) : value)
+  )
 
 /** The index of the first content of the current turn: the last thing that a person said. */
 const startOfTurn = (contents: ReadonlyArray<Content>): number =>

@@ -6,21 +6,10 @@ import * as RedisNotifications from "../../src/events/RedisNotifications.ts"
 import { TaskEvents } from "../../src/events/TaskEvents.ts"
 import { goldenScreenshot } from "../emulators/golden.ts"
 import { createTask, Stage, untilStatus } from "../support/Stage.ts"
-import { TestDatabase } from "../support/TestDatabase.ts"
+import { clientLayer, TestDatabase } from "../support/TestDatabase.ts"
+import { isWanted, url } from "../support/TestRedis.ts"
 import { until } from "../support/Waiting.ts"
 import * as Write from "./EventWriter.ts"
-
-/** Events by way of Redis: TEST_REDIS_URL, or the one of this machine. */
-
-const url = process.env.TEST_REDIS_URL || "redis://127.0.0.1:6379"
-
-const isThere = await createClient({ url, socket: { reconnectStrategy: false, connectTimeout: 2_000 } })
-  .on("error", () => undefined)
-  .connect()
-  .then(
-    (client) => client.close().then(() => true),
-    () => false
-  )
 
 /** Ends connections of the given kind, on the server's side; those of other tests find back by themselves. */
 const endConnections = (type: "pubsub" | "normal") =>
@@ -45,8 +34,7 @@ const numbers = (from: number, to: number) => Array.from({ length: to - from }, 
 const write = (taskId: string, from: number, to: number) =>
   Effect.forEach(numbers(from, to), (payload) => Write.event(taskId, payload), { discard: true })
 
-/** In CI a missing Redis is a failure. */
-describe.skipIf(!isThere && process.env.CI === undefined)("events by way of Redis", () => {
+describe.skipIf(!isWanted)("events by way of Redis", () => {
   it.live("reach every replica once, in the order of the commits", () =>
     Effect.gen(function* () {
       yield* Effect.forkScoped(RedisNotifications.passOn(secret))
@@ -54,6 +42,20 @@ describe.skipIf(!isThere && process.env.CI === undefined)("events by way of Redi
       const task = yield* Write.task()
       yield* write(task, 0, 200)
       for (const queue of queues) assert.deepStrictEqual(yield* payloads(queue, 200), numbers(0, 200))
+    }).pipe(Effect.scoped, Effect.provide(TestDatabase.withClient))
+  )
+
+  it.live("come once, though two replicas pass them on for a while", () =>
+    Effect.gen(function* () {
+      const { url: databaseUrl } = yield* TestDatabase
+      yield* Effect.forkScoped(RedisNotifications.passOn(secret))
+      yield* Effect.forkScoped(Effect.provide(RedisNotifications.passOn(secret), Layer.fresh(clientLayer(databaseUrl))))
+      const queue = yield* subscriber
+      const task = yield* Write.task()
+      yield* write(task, 0, 200)
+      assert.deepStrictEqual(yield* payloads(queue, 200), numbers(0, 200))
+      yield* write(task, 200, 201)
+      assert.deepStrictEqual(yield* payloads(queue, 1), [200])
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.withClient))
   )
 

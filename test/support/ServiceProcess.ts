@@ -18,14 +18,16 @@ export interface ServiceProcess {
 
 const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url))
 
-/** A port of 127.0.0.1 that was free a moment ago: for services that must keep it when they are started again. */
-export const freePort: Effect.Effect<number> = Effect.callback((resume) => {
-  const server = createServer().listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    const port = typeof address === "object" && address !== null ? address.port : 0
-    server.close(() => resume(Effect.succeed(port)))
-  })
-})
+/**
+ * A free port of 127.0.0.1, for services that must keep it when they are started again: it is none of those that systems give to outgoing
+ * connections (from 32768 on), so that nobody takes it meanwhile.
+ */
+export const freePort: Effect.Effect<number> = Effect.callback<number, Error>((resume) => {
+  const port = 10_000 + Math.floor(Math.random() * 22_000)
+  const server = createServer()
+    .once("error", (error) => resume(Effect.fail(error)))
+    .listen(port, "127.0.0.1", () => server.close(() => resume(Effect.succeed(port))))
+}).pipe(Effect.retry({ times: 100 }), Effect.orDie)
 
 /** Starts the service on a port of 127.0.0.1; it is killed when the scope closes. Of the environment it has these variables only. */
 export const spawnService = (
