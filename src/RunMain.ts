@@ -18,8 +18,28 @@ const run = (statusWhenStopped: number) => (program: Effect.Effect<unknown, { re
     }
   })
 
+/** One Ctrl-C may arrive twice, from the terminal and from npm; ms. */
+const sameSignal = 200
+
+/** Whoever says it twice does not want to wait: the process ends as if the signal had killed it. */
+export const endAtSecondSignal = (): void => {
+  let first: number | undefined
+  for (const [signal, number] of [
+    ["SIGINT", 2],
+    ["SIGTERM", 15]
+  ] as const) {
+    process.on(signal, () => {
+      first ??= performance.now()
+      if (performance.now() - first > sameSignal) process.exit(128 + number)
+    })
+  }
+}
+
 /** Runs the service until it is told to stop, which is what it waits for. */
-export const runService = run(0)
+export const runService: ReturnType<typeof run> = (program) => {
+  endAtSecondSignal()
+  run(0)(program)
+}
 
 /** Runs a command to its end; being told to stop before that (Ctrl-C) is no success. That nobody reads its words (`| head`) does not end it. */
 export const runCommand: typeof runService = (program) => {

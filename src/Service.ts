@@ -3,14 +3,21 @@ import { HttpRouter, HttpServer } from "effect/http"
 import { Settings } from "./config/Settings.ts"
 import { startupNotice } from "./config/StartupNotice.ts"
 import { Database } from "./database/Database.ts"
+import { EventFeed } from "./events/EventFeed.ts"
 import { TaskEvents } from "./events/TaskEvents.ts"
 import { Health } from "./health/Health.ts"
 import { Startup } from "./health/Startup.ts"
+import { Stopping } from "./health/Stopping.ts"
 import * as Logging from "./observability/Logging.ts"
+import * as Telemetry from "./observability/Telemetry.ts"
 import * as Services from "./Services.ts"
+import { RequestRate } from "./transports/http/RequestRate.ts"
 import { RouterSettings, Routes, StartingRoutes } from "./transports/http/Routes.ts"
+import * as Rpc from "./transports/Rpc.ts"
+import { Gauges } from "./transports/Gauges.ts"
 import * as Server from "./transports/Server.ts"
 import * as SocketIo from "./transports/SocketIo.ts"
+import { SocketStats } from "./transports/SocketStats.ts"
 
 /** Says where the service listens, what it uses and what is missing, once it does listen. */
 const notice = Layer.effectDiscard(
@@ -44,15 +51,22 @@ const starting = Layer.effectDiscard(
 )
 
 const running = Layer.mergeAll(SocketIo.layer, notice).pipe(
-  Layer.provideMerge(HttpRouter.serve(Routes, served).pipe(Layer.provide(RouterSettings))),
-  Layer.provide(Layer.mergeAll(TaskEvents.layer, Health.layer)),
+  Layer.provideMerge(HttpRouter.serve(Layer.merge(Routes, Rpc.layer), served).pipe(Layer.provide(RouterSettings))),
+  Layer.provide(EventFeed.layer),
+  Layer.provide(
+    Layer.provideMerge(
+      Gauges.layer,
+      Layer.mergeAll(TaskEvents.layer, Health.layer, SocketStats.layer, RequestRate.layer)
+    )
+  ),
   Layer.provideMerge(Services.layer)
 )
 
-/** The whole service; needs Settings. Sockets close before the server does, and the server before what it stands on. */
-export const layer = running.pipe(
+/** The whole service; needs Settings. At the end it takes leave first (`Stopping`); then sockets close before the server does, and the server before what it stands on. */
+export const layer = Stopping.atEnd.pipe(
+  Layer.provideMerge(running),
   Layer.provideMerge(starting),
   Layer.provideMerge(Server.layer),
-  Layer.provide(Startup.layer),
-  Layer.provide(Logging.layer)
+  Layer.provide(Layer.mergeAll(Startup.layer, Stopping.layer)),
+  Layer.provide(Layer.provideMerge(Telemetry.layer, Logging.layer))
 )

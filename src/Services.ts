@@ -7,12 +7,15 @@ import * as ConfiguredModels from "./agent/models/ConfiguredModels.ts"
 import { ModelCatalog } from "./agent/models/ModelCatalog.ts"
 import { ToolRunner } from "./agent/ToolRunner.ts"
 import { Analytics } from "./analytics/Analytics.ts"
+import { Accounts } from "./auth/Accounts.ts"
+import { Logins } from "./auth/Logins.ts"
 import { Settings } from "./config/Settings.ts"
 import { Database } from "./database/Database.ts"
 import { DesktopStates } from "./desktop/DesktopStates.ts"
 import { Desktops } from "./desktop/Desktops.ts"
 import { Notifications } from "./events/Notifications.ts"
 import * as RedisNotifications from "./events/RedisNotifications.ts"
+import { Attachments } from "./messages/Attachments.ts"
 import { Conversations } from "./messages/Conversations.ts"
 import { Messages } from "./messages/Messages.ts"
 import * as Cluster from "./placement/Cluster.ts"
@@ -21,6 +24,7 @@ import { Dispatch } from "./tasks/Dispatch.ts"
 import { TaskRuns } from "./tasks/TaskRuns.ts"
 import { Tasks } from "./tasks/Tasks.ts"
 import { Usage } from "./tasks/Usage.ts"
+import { Visibility } from "./tasks/Visibility.ts"
 
 /** Events are heard of by PostgreSQL, or by Redis where the settings name one. */
 const notifications = Layer.unwrap(
@@ -36,7 +40,7 @@ const notifications = Layer.unwrap(
 export const layer = Layer.mergeAll(DesktopWorker.layer, DesktopWorker.reconciler, notifications).pipe(
   Layer.provide(AgentLoop.layer),
   Layer.provide(Layer.mergeAll(ModelCalls.layer, ToolRunner.layer)),
-  Layer.provideMerge(Messages.layer),
+  Layer.provideMerge(Layer.mergeAll(Messages.layer, Attachments.layer, Visibility.layer)),
   Layer.provideMerge(Layer.mergeAll(Tasks.layer, Usage.layer)),
   Layer.provide(Dispatch.layer),
   Layer.provideMerge(DesktopStates.layer),
@@ -44,6 +48,7 @@ export const layer = Layer.mergeAll(DesktopWorker.layer, DesktopWorker.reconcile
   Layer.provideMerge(Layer.mergeAll(Placement.layer, Analytics.layer, ModelCatalog.layer)),
   Layer.provide(ConfiguredModels.layer),
   Layer.provide(Cluster.layer),
+  Layer.provideMerge(Layer.mergeAll(Accounts.configured, Logins.configured)),
   Layer.provideMerge(Database.layer),
   Layer.provide(NodeHttpClient.layerNodeHttp)
 )

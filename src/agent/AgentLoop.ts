@@ -4,6 +4,7 @@ import { Analytics } from "../analytics/Analytics.ts"
 import { Settings } from "../config/Settings.ts"
 import { inHaste, transaction, withoutHaste } from "../database/DatabaseRetry.ts"
 import { Desktops } from "../desktop/Desktops.ts"
+import { Caller, everybody } from "../domain/Caller.ts"
 import { type ToolResultBlock, type ToolUseBlock, text, toolResult } from "../domain/ContentBlock.ts"
 import type { DatabaseUnavailable, TaskNotFound } from "../domain/TaskErrors.ts"
 import { desktopFileName } from "../domain/TaskFile.ts"
@@ -16,6 +17,7 @@ import {
   openReply,
   toolUses
 } from "../messages/Conversations.ts"
+import { measure, metrics } from "../observability/Metrics.ts"
 import { replacedWithin } from "../placement/Cluster.ts"
 import type { Lease } from "../tasks/Lease.ts"
 import { type Claim, type Outcome, TaskRuns } from "../tasks/TaskRuns.ts"
@@ -24,6 +26,7 @@ import { Usage } from "../tasks/Usage.ts"
 import type { Handover } from "./Handover.ts"
 import { ModelCalls } from "./ModelCalls.ts"
 import { follow, judge, noProgress, type Progress } from "./Progress.ts"
+import { RunTrace } from "./RunTrace.ts"
 import { nothingShown, type Shown, thinOut, withinLimits } from "./Screenshots.ts"
 import { type ToolOutcome, ToolRunner } from "./ToolRunner.ts"
 import { changedBy } from "./Tools.ts"
@@ -104,7 +107,7 @@ export class AgentLoop extends Context.Service<
       /** The task's files, written where its first message says that they are. */
       const writeFiles = Effect.fn("AgentLoop.writeFiles")(function* (run: Run) {
         const { lease } = run.claim
-        const { files } = yield* tasks.get(lease.taskId)
+        const { files } = yield* Effect.provideService(tasks.get(lease.taskId), Caller, everybody)
         const desktop = desktops.at(lease.desktop)
         const write = Effect.fnUntraced(function* ({ data, name }: (typeof files)[number]) {
           const until = (yield* Clock.currentTimeMillis) + freshFor
@@ -223,13 +226,25 @@ export class AgentLoop extends Context.Service<
         return { entry, ended: end !== undefined }
       })
 
+      /** Does not ask on behalf of a task that has moved on while this process was frozen: that would be paid for nothing. */
+      const confirm = Effect.fnUntraced(function* (lease: Lease, state: RunState) {
+        for (;;) {
+          const now = yield* Clock.currentTimeMillis
+          if (now - state.confirmedAt < freshFor) return
+          state.confirmedAt = now
+          yield* runs.confirm(lease)
+        }
+      })
+
       /** Hides what `covered` holds behind a summary of it; what is `left` goes on after the summary. */
       const hide = Effect.fnUntraced(function* (
         claim: Claim,
+        state: RunState,
         covered: Conversation,
         through: bigint,
         left: ReadonlyArray<Entry>
       ) {
+        yield* confirm(claim.lease, state)
         const { call, content } = yield* models.summary(claim.task.model, covered)
         const parentId = Option.getOrNull(Option.map(covered.summary, ({ id }) => id))
         const id = yield* conversations.summarize(claim.lease, { content, parentId, through }, call)
@@ -238,10 +253,11 @@ export class AgentLoop extends Context.Service<
       })
 
       /** After a reply that says that the context is nearly full. A failure is logged and leaves everything as it is. */
-      const summarize = Effect.fn("AgentLoop.summarize")(function* (claim: Claim, conversation: Conversation) {
+      const summarize = Effect.fn("AgentLoop.summarize")(function* (claim: Claim, state: RunState) {
+        const { conversation } = state
         const last = conversation.entries.at(-1)
         if (last === undefined) return Option.none()
-        return yield* hide(claim, conversation, last.position, []).pipe(
+        return yield* hide(claim, state, conversation, last.position, []).pipe(
           Effect.map(Option.some),
           Effect.catchTag("ModelError", (error) =>
             Effect.as(Effect.logWarning("The conversation could not be summarised", error.message), Option.none())
@@ -269,7 +285,7 @@ export class AgentLoop extends Context.Service<
                 const { covered, left, through } = yield* Effect.fromOption(splitForSummary(state.conversation)).pipe(
                   Effect.mapError(() => error)
                 )
-                const { call, conversation } = yield* hide(claim, covered, through, left)
+                const { call, conversation } = yield* hide(claim, state, covered, through, left)
                 spend(state, call)
                 state.conversation = conversation
                 state.shown = nothingShown
@@ -301,16 +317,6 @@ export class AgentLoop extends Context.Service<
         return undefined
       }
 
-      /** Does not ask on behalf of a task that has moved on while this process was frozen: that would be paid for nothing. */
-      const confirm = Effect.fnUntraced(function* (lease: Lease, state: RunState) {
-        for (;;) {
-          const now = yield* Clock.currentTimeMillis
-          if (now - state.confirmedAt < freshFor) return
-          state.confirmedAt = now
-          yield* runs.confirm(lease)
-        }
-      })
-
       /** One reply of the model, its tools, and what people wrote meanwhile; true when the task ended with it. */
       const iterate = Effect.fn("AgentLoop.iterate")(function* (run: Run, state: RunState) {
         const { claim, handover } = run
@@ -324,6 +330,7 @@ export class AgentLoop extends Context.Service<
         const entry = yield* conversations.appendReply(claim.lease, reply.content, reply.call)
         spend(state, reply.call)
         state.spent.replies++
+        yield* measure(metrics.iterations, 1)
         yield* Effect.logInfo("Model answered").pipe(
           Effect.annotateLogs({
             iteration: state.spent.replies,
@@ -333,7 +340,7 @@ export class AgentLoop extends Context.Service<
         )
         if (reply.isCrowded) {
           yield* handover.boundary
-          const summarized = yield* summarize(claim, state.conversation)
+          const summarized = yield* summarize(claim, state)
           if (Option.isSome(summarized)) {
             spend(state, summarized.value.call)
             state.conversation = summarized.value.conversation
@@ -381,25 +388,30 @@ export class AgentLoop extends Context.Service<
           shown: nothingShown,
           progress: noProgress,
           seen: loaded.entries.at(-1)?.position ?? 0n,
-          spent: { ...(yield* usage.spent(claim.lease.taskId, claim.interruptedAt)) },
+          spent: { ...(yield* run.trace.step(usage.spent(claim.lease.taskId, claim.interruptedAt))) },
           isProblemShown: claim.task.error !== null,
           confirmedAt: DateTime.toEpochMillis(claim.claimedAt)
         }
         remember(state, loaded.entries)
         for (;;) {
-          yield* boundary(run)
-          if (yield* guard(claim, state)) return
-          if (yield* iterate(run, state)) return
+          const isOver = yield* run.trace.step(
+            Effect.gen(function* () {
+              yield* boundary(run)
+              return (yield* guard(claim, state)) || (yield* iterate(run, state))
+            })
+          )
+          if (isOver) return
         }
       })
 
-      const drive = Effect.fnUntraced(function* (run: Run) {
+      /** What a run does before its first iteration; the conversation then, none where the task has ended with it. */
+      const prepare = Effect.fnUntraced(function* (run: Run) {
         const { claim } = run
         const first = yield* conversations.load(claim.lease.taskId)
         const open = openReply(first.entries)
         if (Option.isSome(open)) {
           const { ended } = yield* runTools(run, open.value, false)
-          if (ended) return
+          if (ended) return Option.none()
         }
         const isFresh = Option.isNone(first.summary) && !first.entries.some((entry) => entry.role === "ASSISTANT")
         if (isFresh || claim.hasMoved) yield* writeFiles(run)
@@ -410,10 +422,13 @@ export class AgentLoop extends Context.Service<
           )
         }
         const isChanged = Option.isSome(open) || claim.hasMoved
-        yield* loop(run, isChanged ? yield* conversations.load(claim.lease.taskId) : first)
+        return Option.some(isChanged ? yield* conversations.load(claim.lease.taskId) : first)
       })
 
-      const fail = (lease: Lease, error: string) => finish(lease, { status: "FAILED", error: shortened(error) })
+      const drive = Effect.fnUntraced(function* (run: Run) {
+        const loaded = yield* run.trace.step(prepare(run))
+        if (Option.isSome(loaded)) yield* loop(run, loaded.value)
+      })
 
       /** After a takeover or a cancel: the tools that were not run any more are answered, so that the record is complete. */
       const settle = Effect.fn("AgentLoop.settle")(function* (claim: Claim) {
@@ -433,14 +448,14 @@ export class AgentLoop extends Context.Service<
         yield* conversations.appendLateResults(taskId, open.value.id, results)
       })
 
-      const run = Effect.fn("AgentLoop.run")(function* (claim: Claim, handover: Handover) {
-        yield* Effect.annotateCurrentSpan({ "task.id": claim.lease.taskId, "task.epoch": claim.lease.epoch })
+      const run = Effect.fnUntraced(function* (claim: Claim, handover: Handover) {
+        const trace = new RunTrace(claim)
+        const fail = (error: string) => trace.step(finish(claim.lease, { status: "FAILED", error: shortened(error) }))
         yield* Effect.logInfo("Task started").pipe(
-          Effect.andThen(drive({ claim, handover })),
+          Effect.andThen(drive({ claim, handover, trace })),
           Effect.catchTags({
-            ModelError: (error) => fail(claim.lease, error.message),
-            DesktopFailed: (error) =>
-              fail(claim.lease, `The task's files could not be written to the desktop: ${error.message}`)
+            ModelError: (error) => fail(error.message),
+            DesktopFailed: (error) => fail(`The task's files could not be written to the desktop: ${error.message}`)
           }),
           Effect.catchTags({
             HandedOver: () => Effect.logInfo("Task left to another worker"),
@@ -449,11 +464,12 @@ export class AgentLoop extends Context.Service<
           }),
           withoutHaste,
           Effect.ensuring(
-            settle(claim).pipe(
+            trace.step(settle(claim)).pipe(
               Effect.timeout(Duration.seconds(10)),
               Effect.catchCause((cause) => Effect.logWarning("The results of a broken off run were not stored", cause))
             )
           ),
+          Effect.onExit((exit) => trace.end(exit)),
           Effect.annotateLogs({ taskId: claim.lease.taskId })
         )
       })
@@ -467,6 +483,7 @@ export class AgentLoop extends Context.Service<
 interface Run {
   readonly claim: Claim
   readonly handover: Handover
+  readonly trace: RunTrace
 }
 
 /** What a run keeps in memory between its iterations. */

@@ -22,7 +22,9 @@ import { DesktopStates, reportInterval } from "../desktop/DesktopStates.ts"
 import { Desktops, type UserInput } from "../desktop/Desktops.ts"
 import { pngImage, type UserActionBlock } from "../domain/ContentBlock.ts"
 import { TaskId } from "../domain/Task.ts"
+import { Stopping } from "../health/Stopping.ts"
 import { Conversations } from "../messages/Conversations.ts"
+import { untraced } from "../observability/TraceParent.ts"
 import { replacedWithin } from "../placement/Cluster.ts"
 import { DesktopEntity, Placement } from "../placement/Placement.ts"
 import { Dispatch } from "../tasks/Dispatch.ts"
@@ -60,6 +62,7 @@ const makeWorker = Effect.fnUntraced(function* (desktop: string, replica: string
   const runs = yield* TaskRuns
   const states = yield* DesktopStates
   const dispatch = yield* Dispatch
+  const stopping = yield* Stopping
   const client = (yield* Desktops).at(desktop)
   const { contact } = client
   const isConfigured = desktops.some(({ url }) => url === desktop)
@@ -151,8 +154,8 @@ const makeWorker = Effect.fnUntraced(function* (desktop: string, replica: string
 
   /** The process stops, or the desktop goes to another replica: the run may end its step, but not take all day. */
   const handOver = Effect.fnUntraced(function* (handover: Handover, fiber: Fiber.Fiber<void, unknown>) {
-    handover.ask()
-    const patience = Duration.times(shutdownTimeout, 0.8)
+    const now = yield* Clock.currentTimeMillis
+    const patience = Math.max(0, Duration.toMillis(shutdownTimeout) * 0.8 - (now - handover.ask(now)))
     if (!handover.mayBreakOff) yield* Effect.timeoutOption(Fiber.await(fiber), patience)
     yield* Fiber.interrupt(fiber)
   })
@@ -164,6 +167,8 @@ const makeWorker = Effect.fnUntraced(function* (desktop: string, replica: string
         // A message from before the settings were changed.
         if (!isConfigured) return yield* dispatch.wakeIdle
         for (;;) {
+          // Without an answer, so that the message that brought us here wakes the worker that comes after us.
+          if (yield* stopping.isLeaving) return yield* Effect.never
           if (!(yield* isThere)) return
           const claim = yield* runs.claim(yield* ownership)
           if (Option.isNone(claim)) return
@@ -172,7 +177,11 @@ const makeWorker = Effect.fnUntraced(function* (desktop: string, replica: string
           const fiber = yield* Effect.forkChild(loop.run(claim.value, handover))
           yield* Ref.set(running, Option.some({ claim: claim.value, fiber }))
           if (desktops.length > 1) yield* dispatch.wakeIdle
-          const exit = yield* Fiber.await(fiber).pipe(
+          const ended = Effect.raceFirst(
+            Fiber.await(fiber),
+            Effect.andThen(stopping.untilEnding, Effect.andThen(handOver(handover, fiber), Fiber.await(fiber)))
+          )
+          const exit = yield* ended.pipe(
             Effect.onInterrupt(() => handOver(handover, fiber)),
             Effect.ensuring(Ref.set(running, Option.none()))
           )
@@ -196,7 +205,8 @@ const makeWorker = Effect.fnUntraced(function* (desktop: string, replica: string
       ),
       Effect.retry(Schedule.spaced("1 second")),
       Effect.orDie,
-      Effect.withSpan("DesktopWorker.drive", { attributes: { "desktop.url": withoutCredentials(desktop) } })
+      // It lasts as long as there are tasks; each run has its own trace.
+      untraced
     )
 
   /** What a restart, or an outage of the database, has made us forget: due tasks, and that a user holds the desktop. */
@@ -258,7 +268,7 @@ const makeWorker = Effect.fnUntraced(function* (desktop: string, replica: string
         : Effect.sleep(contact.pause)
     }
   })
-  if (isConfigured) yield* Effect.forkScoped(watch)
+  if (isConfigured) yield* Effect.forkScoped(untraced(watch))
 
   return { control, drive, due, check }
 })
@@ -300,7 +310,8 @@ export const reconciler = Singleton.make(
       yield* Effect.forEach(yield* states.toBeChecked, placement.check, { discard: true })
     }).pipe(
       Effect.catchCause((cause) => Effect.logWarning("Due tasks could not be looked for", cause)),
-      Effect.repeat(Schedule.spaced(checkInterval))
+      Effect.repeat(Schedule.spaced(checkInterval)),
+      untraced
     )
   })
 )

@@ -8,12 +8,13 @@ export class HandedOver extends Data.TaggedError("HandedOver") {}
  * interruption it lets the model's call under way end, which would have to be paid again.
  */
 export class Handover {
-  private isAsked = false
+  private askedAt: number | undefined
   private isWaiting = false
 
-  /** The run is to stop at its next boundary: before a call of the model, or before a tool. */
-  ask(): void {
-    this.isAsked = true
+  /** The run is to stop at its next boundary: before a call of the model, or before a tool. Since when (ms) it is. */
+  ask(now: number): number {
+    this.askedAt ??= now
+    return this.askedAt
   }
 
   /** The run only waits for a model that does not answer: there is nothing to lose by breaking it off. */
@@ -23,7 +24,7 @@ export class Handover {
 
   /** A place where the run can stop. */
   readonly boundary: Effect.Effect<void, HandedOver> = Effect.suspend(() =>
-    this.isAsked ? Effect.fail(new HandedOver()) : Effect.void
+    this.askedAt !== undefined ? Effect.fail(new HandedOver()) : Effect.void
   )
 
   /** The run begins to wait; one that has been asked to stop does not. */

@@ -2,7 +2,9 @@ import { hash } from "node:crypto"
 import { Clock, Context, DateTime, Duration, Effect, Layer, Option, Random, Schema } from "effect"
 import { Settings } from "../config/Settings.ts"
 import { text } from "../domain/ContentBlock.ts"
+import { ModelProvider } from "../domain/Model.ts"
 import type { AnsweredCall, Conversation } from "../messages/Conversations.ts"
+import { measure, metrics, timed } from "../observability/Metrics.ts"
 import { type Candidate, ModelRoute } from "./ModelRoute.ts"
 import { LanguageModels, ModelError, type ModelReply, type ModelRequest, StoredModel } from "./models/LanguageModel.ts"
 import { costOf } from "./models/ModelPrices.ts"
@@ -91,10 +93,13 @@ export class ModelCalls extends Context.Service<
         }
         yield* Effect.annotateCurrentSpan({
           "gen_ai.usage.input_tokens": answer.usage.input,
-          "gen_ai.usage.output_tokens": answer.usage.output
+          "gen_ai.usage.output_tokens": answer.usage.output,
+          "gen_ai.usage.cache_read.input_tokens": answer.usage.cacheRead,
+          "gen_ai.usage.cache_creation.input_tokens": answer.usage.cacheWrite
         })
+        yield* count(call)
         return { content: answer.content, call }
-      })
+      }, asChat)
 
       const reply = Effect.fn("ModelCalls.reply")(function* <E, R>(
         model: Schema.Json,
@@ -130,6 +135,10 @@ export class ModelCalls extends Context.Service<
           ).pipe(
             Effect.annotateLogs({ attempt, reason: error.reason, message: error.message, pauseMs: Math.round(pause) })
           )
+          yield* measure(metrics.modelRetries, 1, {
+            "gen_ai.provider.name": labelOf(candidate.provider),
+            reason: error.reason
+          })
           yield* Effect.annotateCurrentSpan({ "model.attempts": attempt, "model.waiting_for": error.message })
           if (now + pause - begun >= worthTelling) yield* waiting(`Waiting for the model: ${error.message}`)
           yield* Effect.sleep(Duration.millis(pause))
@@ -155,6 +164,38 @@ export class ModelCalls extends Context.Service<
     })
   )
 }
+
+/** A task may name any provider, but only those that there are become labels. */
+const labelOf = (provider: string): string => (Schema.is(ModelProvider)(provider) ? provider : "unknown")
+
+/** What a call took, for those who watch. */
+const count = Effect.fnUntraced(function* ({ cost, provider, tokens }: AnsweredCall) {
+  const labels = { "gen_ai.provider.name": labelOf(provider) }
+  const types = {
+    input: tokens.input - tokens.cacheRead - tokens.cacheWrite,
+    output: tokens.output,
+    cache_read: tokens.cacheRead,
+    cache_write: tokens.cacheWrite
+  }
+  for (const [type, amount] of Object.entries(types)) {
+    yield* measure(metrics.modelTokens, amount, { ...labels, "gen_ai.token.type": type })
+  }
+  yield* measure(metrics.modelCost, cost ?? 0, labels)
+})
+
+/** Its span, named as OpenTelemetry's "Semantic conventions for GenAI client spans" say; the providers add their own names to it. */
+const asChat = <A, R>(call: Effect.Effect<A, ModelError, R>, { name, provider }: Candidate) =>
+  call.pipe(
+    timed(metrics.modelCalls, ({ failure, isBroken }) => ({
+      "gen_ai.provider.name": labelOf(provider),
+      outcome: failure?.reason ?? (isBroken ? "Interrupted" : "ok")
+    })),
+    Effect.tapError(({ reason }) => Effect.annotateCurrentSpan({ "error.type": reason })),
+    Effect.withSpan(name === undefined ? "chat" : `chat ${name}`, {
+      kind: "client",
+      attributes: { "gen_ai.operation.name": "chat", "gen_ai.provider.name": provider }
+    })
+  )
 
 /** The turns with the request for a summary at their end. */
 const asking = (turns: ModelRequest["turns"]): ModelRequest["turns"] => {

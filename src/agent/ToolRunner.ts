@@ -2,6 +2,7 @@ import { createHash } from "node:crypto"
 import { Cause, Context, Effect, Exit, Layer, Result, Schema } from "effect"
 import { Settings } from "../config/Settings.ts"
 import { type Desktop, Desktops } from "../desktop/Desktops.ts"
+import { Caller, everybody } from "../domain/Caller.ts"
 import {
   pngImage,
   type ToolResultBlock,
@@ -13,7 +14,7 @@ import {
 import { type Task, TaskId, TaskModel } from "../domain/Task.ts"
 import type { Outcome } from "../tasks/TaskRuns.ts"
 import { Tasks } from "../tasks/Tasks.ts"
-import { parseToolUse, type ToolCall } from "./Tools.ts"
+import { isTool, parseToolUse, type ToolCall } from "./Tools.ts"
 
 /** What came of a tool_use: the block to store, and the status that the model asked for with it. */
 export interface ToolOutcome {
@@ -72,16 +73,18 @@ export class ToolRunner extends Context.Service<
         key: string
       ) {
         const model = yield* Schema.decodeUnknownEffect(TaskModel)(parent.model)
-        yield* tasks.create({
-          id: idFrom(key),
-          description: call.description,
-          type: call.type,
-          priority: call.priority,
-          scheduledFor: call.scheduledFor,
-          createdBy: "ASSISTANT",
-          parent: parent.id,
-          model
-        })
+        yield* tasks
+          .create({
+            id: idFrom(key),
+            description: call.description,
+            type: call.type,
+            priority: call.priority,
+            scheduledFor: call.scheduledFor,
+            createdBy: "ASSISTANT",
+            parent: parent.id,
+            model
+          })
+          .pipe(Effect.provideService(Caller, everybody))
         return [text("The task has been created")]
       })
 
@@ -105,17 +108,7 @@ export class ToolRunner extends Context.Service<
         }
       })
 
-      const run = Effect.fn("ToolRunner.run")(function* (
-        task: Task,
-        use: ToolUseBlock,
-        place: Place,
-        restore: Restore
-      ) {
-        yield* Effect.annotateCurrentSpan({
-          "task.id": task.id,
-          "gen_ai.tool.name": use.name,
-          "gen_ai.tool.call.id": use.id
-        })
+      const run = Effect.fnUntraced(function* (task: Task, use: ToolUseBlock, place: Place, restore: Restore) {
         const parsed = parseToolUse(use)
         if (Result.isFailure(parsed)) return failed(use, parsed.failure)
         const call = parsed.success
@@ -138,12 +131,29 @@ export class ToolRunner extends Context.Service<
             )
           )
         )
-      })
+      }, asTool)
 
       return ToolRunner.of({ run })
     })
   )
 }
+
+/** Its span (OpenTelemetry, "Semantic conventions for GenAI agent spans"). A model may invent names; those of spans must not be endless. */
+const asTool = <E, R>(call: Effect.Effect<ToolOutcome, E, R>, task: Task, use: ToolUseBlock) =>
+  call.pipe(
+    Effect.tap(({ result }) =>
+      result.is_error === true ? Effect.annotateCurrentSpan({ "error.type": "tool_error" }) : Effect.void
+    ),
+    Effect.withSpan(isTool(use.name) ? `execute_tool ${use.name}` : "execute_tool", {
+      attributes: {
+        "gen_ai.operation.name": "execute_tool",
+        "gen_ai.tool.type": "function",
+        "gen_ai.tool.name": use.name,
+        "gen_ai.tool.call.id": use.id,
+        "task.id": task.id
+      }
+    })
+  )
 
 /** The id of the task that a tool_use creates, so that it creates one even if it is carried out twice: a UUID v8 of the key's digest. */
 const idFrom = (key: string): TaskId => {

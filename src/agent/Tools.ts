@@ -166,6 +166,9 @@ export const toolDefinitions: ReadonlyArray<ToolDefinition> = tools.map(({ descr
 
 const byName = new Map(tools.map((one) => [one.name, one]))
 
+/** Whether there is a tool of that name. */
+export const isTool = (name: string): boolean => byName.has(name)
+
 /** What a tool_use asks for, or in words for the model why it can't be understood. */
 export const parseToolUse = (block: ToolUseBlock): Result.Result<ToolCall, string> => {
   const known = byName.get(block.name)

@@ -1,8 +1,10 @@
 import { HttpApi, OpenApi } from "effect/http-api"
+import { ApiKeysApi } from "./ApiKeysApi.ts"
 import { DesktopsApi } from "./DesktopsApi.ts"
 import { HealthApi } from "./HealthApi.ts"
 import { MessagesApi } from "./MessagesApi.ts"
 import { ModelsApi } from "./ModelsApi.ts"
+import { OperationsApi } from "./OperationsApi.ts"
 import { RootApi } from "./RootApi.ts"
 import { TasksApi } from "./TasksApi.ts"
 
@@ -14,6 +16,8 @@ export class Api extends HttpApi.make("bytebot-agent")
   .add(TasksApi)
   .add(MessagesApi)
   .add(DesktopsApi)
+  .add(ApiKeysApi)
+  .add(OperationsApi)
   .annotateMerge(OpenApi.annotations({ title: "Bytebot agent" })) {}
 
 /** What the service answers while it starts. */

@@ -1,6 +1,7 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
 import { DesktopStatus } from "../domain/Desktop.ts"
+import { Authentication } from "./Authentication.ts"
 import { DatabaseUnavailableBody } from "./ErrorBody.ts"
 import { RequestDecoding } from "./RequestDecoding.ts"
 
@@ -12,4 +13,5 @@ export class DesktopsApi extends HttpApiGroup.make("desktops")
       error: DatabaseUnavailableBody
     })
   )
-  .middleware(RequestDecoding) {}
+  .middleware(RequestDecoding)
+  .middleware(Authentication) {}

@@ -1,5 +1,8 @@
 import { Schema, SchemaTransformation } from "effect"
 import { HttpApiSchema } from "effect/http-api"
+import { AccountsOff, ApiKeyNotFound, Forbidden, Unauthorized } from "../domain/AccountErrors.ts"
+import { FileNotFound, ImageNotFound } from "../domain/AttachmentErrors.ts"
+import { TooManyRequests } from "../domain/LimitErrors.ts"
 import {
   DatabaseUnavailable,
   InvalidRequest,
@@ -17,7 +20,14 @@ import { RequestTooLarge, UnsupportedBody } from "./RequestErrors.ts"
  * work both ways: a client derived from the API gets the tagged error back.
  */
 
-const titles = { 400: "Bad Request", 404: "Not Found", 503: "Service Unavailable" } as const
+const titles = {
+  400: "Bad Request",
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "Not Found",
+  429: "Too Many Requests",
+  503: "Service Unavailable"
+} as const
 
 /** The usual body, as `{message, error, statusCode}`: the order of the keys is part of the contract. */
 const bodyOf = <Self extends { readonly message: string }, const Status extends keyof typeof titles>(
@@ -54,8 +64,8 @@ const shortBodyOf = <Self extends { readonly message: string }, const Status ext
     HttpApiSchema.status(status)
   )
 
-/** The body of an error that is about one task: its id is read back out of the sentence. */
-const taskBodyOf = <Self extends { readonly message: string }, const Status extends keyof typeof titles>(
+/** The body of an error that is about one thing with an id, which is read back out of the sentence. */
+const idBodyOf = <Self extends { readonly message: string }, const Status extends keyof typeof titles>(
   error: Schema.Codec<Self, unknown> & { new (props: { readonly id: string }): Self },
   status: Status
 ) => {
@@ -68,10 +78,10 @@ const taskBodyOf = <Self extends { readonly message: string }, const Status exte
   )
 }
 
-export const TaskNotFoundBody = taskBodyOf(TaskNotFound, 404)
-export const TaskNotUnderAgentControlBody = taskBodyOf(TaskNotUnderAgentControl, 400)
-export const TaskNotUnderUserControlBody = taskBodyOf(TaskNotUnderUserControl, 400)
-export const TaskAlreadyFinishedBody = taskBodyOf(TaskAlreadyFinished, 400)
+export const TaskNotFoundBody = idBodyOf(TaskNotFound, 404)
+export const TaskNotUnderAgentControlBody = idBodyOf(TaskNotUnderAgentControl, 400)
+export const TaskNotUnderUserControlBody = idBodyOf(TaskNotUnderUserControl, 400)
+export const TaskAlreadyFinishedBody = idBodyOf(TaskAlreadyFinished, 400)
 
 export const NoModelConfiguredBody = bodyOf(
   NoModelConfigured,
@@ -79,6 +89,23 @@ export const NoModelConfiguredBody = bodyOf(
   () => new NoModelConfigured(),
   Schema.Literal(new NoModelConfigured().message)
 )
+
+export const ApiKeyNotFoundBody = idBodyOf(ApiKeyNotFound, 404)
+export const FileNotFoundBody = idBodyOf(FileNotFound, 404)
+export const ImageNotFoundBody = idBodyOf(ImageNotFound, 404)
+export const AccountsOffBody = bodyOf(
+  AccountsOff,
+  404,
+  () => new AccountsOff(),
+  Schema.Literal(new AccountsOff().message)
+)
+export const UnauthorizedBody = bodyOf(Unauthorized, 401, () => new Unauthorized())
+export const TooManyRequestsBody = bodyOf(
+  TooManyRequests,
+  429,
+  (message) => new TooManyRequests({ retryAfter: Number(/(\d+) s$/.exec(message)?.[1] ?? 60) })
+)
+export const ForbiddenBody = bodyOf(Forbidden, 403, (message) => new Forbidden({ message }))
 
 export const InvalidRequestBody = bodyOf(InvalidRequest, 400, (message) => new InvalidRequest({ message }))
 
@@ -96,3 +123,19 @@ export const ModelsUnavailableBody = shortBodyOf(
 )
 export const RequestTooLargeBody = shortBodyOf(RequestTooLarge, 413, () => new RequestTooLarge())
 export const UnsupportedBodyBody = shortBodyOf(UnsupportedBody, 415, (message) => new UnsupportedBody({ message }))
+
+/** Errors of routes that no endpoint of the API describes, such as streams and files. */
+export const DeclaredErrorBody = Schema.Union([
+  UnauthorizedBody,
+  ForbiddenBody,
+  TooManyRequestsBody,
+  TaskNotFoundBody,
+  FileNotFoundBody,
+  ImageNotFoundBody,
+  AccountsOffBody,
+  InvalidRequestBody,
+  RequestTooLargeBody,
+  UnsupportedBodyBody,
+  DatabaseUnavailableBody
+])
+export type DeclaredError = typeof DeclaredErrorBody.Type

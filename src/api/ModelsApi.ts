@@ -1,6 +1,7 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
 import { Model } from "../domain/Model.ts"
+import { Authentication } from "./Authentication.ts"
 import { ModelsUnavailableBody } from "./ErrorBody.ts"
 import { RequestDecoding } from "./RequestDecoding.ts"
 
@@ -12,4 +13,5 @@ export class ModelsApi extends HttpApiGroup.make("models")
       error: ModelsUnavailableBody
     })
   )
-  .middleware(RequestDecoding) {}
+  .middleware(RequestDecoding)
+  .middleware(Authentication) {}

@@ -1,5 +1,6 @@
 import { DateTime, Effect, Option, Schema, SchemaGetter, SchemaIssue } from "effect"
 import { TaskId } from "../domain/Task.ts"
+import { TaskCursor } from "../domain/TaskCursor.ts"
 
 /** Kinds of fields in requests. `expected` completes the sentence that a client reads when a field does not decode. */
 
@@ -160,6 +161,40 @@ export const queryChoice = <const L extends ReadonlyArray<string>>(literals: Sch
     (text) => Option.liftPredicate(text, Schema.is(literals)),
     String
   )
+
+/** Text to search for. Empty means absent. */
+export const queryText = (longest: number) =>
+  queryParameter(
+    Text,
+    `text of ${longest} characters at most, without NUL`,
+    (text) => Option.liftPredicate(text, () => text.length <= longest && !text.includes("\0")),
+    (text) => text
+  )
+
+/** A task's place in the list, opaque to clients: milliseconds and position. */
+const cursorText = ({ createdAt, position }: TaskCursor): string => `${DateTime.toEpochMillis(createdAt)}-${position}`
+
+const parseCursor = (text: string): Option.Option<TaskCursor> => {
+  const [, millis, position] = /^(\d{1,14})-(\d{1,18})$/.exec(text) ?? []
+  return millis === undefined || position === undefined
+    ? Option.none()
+    : Option.some({ createdAt: DateTime.makeUnsafe(Number(millis)), position: BigInt(position) })
+}
+
+/** A cursor in an answer. */
+export const TaskCursorText = parsedAs(Schema.String, TaskCursor, "a cursor", parseCursor, cursorText)
+
+/** Where a page begins: after the task that an earlier page ended with; empty (None) means before the newest. */
+export const queryCursor = parsedAs(
+  QueryText,
+  Schema.Option(TaskCursor),
+  "nothing, or the `next` of an answer",
+  (input) => {
+    const text = String(input)
+    return text === "" ? Option.some(Option.none()) : Option.map(parseCursor(text), Option.some)
+  },
+  (cursor) => Option.match(cursor, { onNone: () => "", onSome: cursorText })
+)
 
 /** Query parameters of a page; the page's number counts from 1. Absent ones mean page 1 and 10 items. */
 export const pageQuery = {

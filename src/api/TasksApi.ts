@@ -1,7 +1,8 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
 import { TaskUsage } from "../domain/ModelCall.ts"
-import { Task, TaskStatus, TaskWithFiles } from "../domain/Task.ts"
+import { Role, Task, TaskPriority, TaskStatus, TaskType, TaskWithFiles } from "../domain/Task.ts"
+import { Authentication } from "./Authentication.ts"
 import {
   DatabaseUnavailableBody,
   ModelsUnavailableBody,
@@ -13,13 +14,34 @@ import {
 } from "./ErrorBody.ts"
 import { NewTaskPayload } from "./NewTaskPayload.ts"
 import { RequestDecoding } from "./RequestDecoding.ts"
-import { pageQuery, QueryText, queryList, TaskIdText } from "./RequestFields.ts"
+import {
+  choiceOf,
+  InstantText,
+  pageQuery,
+  QueryText,
+  queryCursor,
+  queryList,
+  queryText,
+  TaskCursorText,
+  TaskIdText
+} from "./RequestFields.ts"
 
 /** One page of tasks, newest first; `total` counts all that match, `totalPages` is null for pages of no items. */
 export const TaskPage = Schema.Struct({
   tasks: Schema.Array(Task),
   total: Schema.Int,
-  totalPages: Schema.NullOr(Schema.Int)
+  totalPages: Schema.NullOr(Schema.Int),
+  /** Of pages by cursor (ours): where the next one begins, null after the oldest task. */
+  next: Schema.optionalKey(Schema.NullOr(TaskCursorText))
+})
+
+/** Body of `PATCH /tasks/:id`; null clears an instant. */
+export const TaskPatchPayload = Schema.Struct({
+  status: Schema.optionalKey(choiceOf(TaskStatus)),
+  priority: Schema.optionalKey(choiceOf(TaskPriority)),
+  queuedAt: Schema.optionalKey(Schema.NullOr(InstantText)),
+  executedAt: Schema.optionalKey(Schema.NullOr(InstantText)),
+  completedAt: Schema.optionalKey(Schema.NullOr(InstantText))
 })
 
 const params = { id: TaskIdText }
@@ -37,10 +59,27 @@ export class TasksApi extends HttpApiGroup.make("tasks")
         ...pageQuery,
         statuses: Schema.optionalKey(queryList(TaskStatus)),
         /** One status by `queryChoice`; not even read where there are `statuses`. */
-        status: Schema.optionalKey(QueryText)
+        status: Schema.optionalKey(QueryText),
+        priority: Schema.optionalKey(queryList(TaskPriority)),
+        type: Schema.optionalKey(queryList(TaskType)),
+        createdBy: Schema.optionalKey(queryList(Role)),
+        /** Words that begin words of the description (ours). */
+        q: Schema.optionalKey(queryText(1000)),
+        /** A page by cursor instead of by number (ours). */
+        after: Schema.optionalKey(queryCursor)
       },
       success: TaskPage,
       error: DatabaseUnavailableBody
+    }),
+    HttpApiEndpoint.get("inProgress", "/tasks/in-progress", {
+      success: Schema.NullOr(Task),
+      error: DatabaseUnavailableBody
+    }),
+    HttpApiEndpoint.patch("update", "/tasks/:id", {
+      params,
+      payload: TaskPatchPayload,
+      success: Task,
+      error: [TaskNotFoundBody, DatabaseUnavailableBody]
     }),
     HttpApiEndpoint.get("get", "/tasks/:id", {
       params,
@@ -73,4 +112,5 @@ export class TasksApi extends HttpApiGroup.make("tasks")
       error: [TaskNotFoundBody, TaskAlreadyFinishedBody, DatabaseUnavailableBody]
     })
   )
-  .middleware(RequestDecoding) {}
+  .middleware(RequestDecoding)
+  .middleware(Authentication) {}

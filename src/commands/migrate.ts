@@ -1,14 +1,10 @@
 import { NodeServices } from "@effect/platform-node"
-import { DateTime, Effect, Layer, Schema } from "effect"
-import { Settings, type SettingsValues } from "../config/Settings.ts"
-import { awaitDatabase, commandLayer, unhurriedLayer } from "../database/DatabaseConnection.ts"
-import { findServer, findServerWithData } from "../database/DatabaseServer.ts"
-import { migrationStatus } from "../database/MigrationStatus.ts"
-import { migrate } from "../database/Migrator.ts"
-import { recogniseSchema } from "../database/SchemaState.ts"
+import { Effect, Layer } from "effect"
+import { Settings } from "../config/Settings.ts"
 import { runCommand } from "../RunMain.ts"
 import { readArguments, UsageInvalid } from "./Arguments.ts"
-import { logLayer, say } from "./Output.ts"
+import { status, up } from "./Migrations.ts"
+import { logLayer } from "./Output.ts"
 
 /**
  * `npm run migrate -- status` shows which migrations the database has, and changes nothing; `npm run migrate -- up` applies those that
@@ -16,52 +12,6 @@ import { logLayer, say } from "./Output.ts"
  */
 
 const usage = "npm run migrate -- status [--json], or npm run migrate -- up [--json]"
-
-/** Not a failure of the command, but what a script wants to know. */
-class MigrationsPending extends Schema.TaggedError<MigrationsPending>()("MigrationsPending", {
-  pending: Schema.Array(Schema.String)
-}) {
-  override get message(): string {
-    return `Pending: ${this.pending.length}. Apply with: npm run migrate -- up`
-  }
-}
-
-/** What a look at the database shows; `adopts` names the state of the original's database that `up` would take over. */
-const look = Effect.gen(function* () {
-  const { applied, pending } = yield* migrationStatus
-  const state = applied.length === 0 ? yield* recogniseSchema : undefined
-  return { applied, pending, adopts: state?._tag === "Original" ? state.migration : null }
-})
-
-const status = Effect.fnUntraced(function* (settings: SettingsValues, asJson: boolean) {
-  const { place, server } = yield* findServerWithData(settings)
-  const found = yield* look.pipe(Effect.provide(commandLayer(server, settings)))
-  if (asJson) {
-    const applied = found.applied.map(({ appliedAt, name }) => ({ name, appliedAt: DateTime.formatIso(appliedAt) }))
-    yield* say(JSON.stringify({ ...found, applied }))
-  } else {
-    yield* say(`The database (${place}):`)
-    if (found.adopts !== null) yield* say(`  is the original's, last changed by its ${found.adopts}; "up" adopts it`)
-    yield* Effect.forEach(found.applied, ({ appliedAt, name }) =>
-      say(`  applied  ${name}  ${DateTime.formatIso(appliedAt)}`)
-    )
-    yield* Effect.forEach(found.pending, (name) => say(`  pending  ${name}`))
-    if (found.pending.length === 0) yield* say("  is up to date")
-  }
-  if (found.pending.length > 0) return yield* new MigrationsPending({ pending: found.pending })
-})
-
-const up = Effect.fnUntraced(function* (settings: SettingsValues, asJson: boolean) {
-  const { place, server } = yield* Effect.catchTag(findServerWithData(settings), "NoPrivateData", () =>
-    findServer(settings)
-  )
-  yield* awaitDatabase(server, settings)
-  const { adopted, applied } = yield* Effect.provide(migrate, unhurriedLayer(server, settings))
-  if (asJson) return yield* say(JSON.stringify({ applied, adopted }))
-  if (adopted !== null) yield* say(`Adopted the original's database, last changed by its ${adopted}`)
-  yield* Effect.forEach(applied, (name) => say(`Applied ${name}`))
-  yield* say(`The database (${place}) is up to date`)
-})
 
 const program = Effect.gen(function* () {
   const { flags, words } = yield* readArguments(usage, ["json"])

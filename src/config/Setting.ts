@@ -23,9 +23,7 @@ export interface Setting<S extends Schema.Top> extends SettingKind<S> {
   readonly group: (typeof settingGroups)[number]
   /** One line for people. */
   readonly meaning: string
-  /** The feature without which the setting has no effect; undefined when it works. */
-  readonly effectiveFrom: string | undefined
-  /** What a notice says when it is set, other than "has no effect yet". */
+  /** What a notice says when it is set and has no effect; undefined when it works. */
   readonly meanwhile: string | undefined
 }
 
@@ -33,7 +31,6 @@ interface Description {
   readonly group: (typeof settingGroups)[number]
   readonly meaning: string
   readonly aliases?: ReadonlyArray<string>
-  readonly effectiveFrom?: string
   readonly meanwhile?: string
 }
 
@@ -42,7 +39,6 @@ const describe = (name: string, about: Description) => ({
   aliases: about.aliases ?? [],
   group: about.group,
   meaning: about.meaning,
-  effectiveFrom: about.effectiveFrom,
   meanwhile: about.meanwhile
 })
 

@@ -115,6 +115,41 @@ export const list = kind(Schema.Array(Schema.String), "a list, separated by comm
   Option.filter(parseList(value, Option.some), isFilled)
 )
 
+/** `name=value` pairs, percent-encoded as in W3C Baggage (OpenTelemetry, "General SDK configuration"); None if one is no such pair. */
+const parseKeyValues = (text: string): Option.Option<Readonly<Record<string, string>>> => {
+  const decode = Option.liftThrowable(decodeURIComponent)
+  const pairs = text
+    .split(",")
+    .filter((part) => part.trim() !== "")
+    .map((part) => {
+      const [, name, value] = /^\s*([^=\s]+)\s*=(.*)$/s.exec(part) ?? []
+      return name === undefined || value === undefined
+        ? Option.none()
+        : Option.all([decode(name), decode(value.trim())] as const)
+    })
+  return Option.map(Option.all(pairs), Object.fromEntries)
+}
+
+const StringRecord = Schema.Record(Schema.String, Schema.String)
+
+/** A comma list of name=value. */
+export const keyValues = kind(StringRecord, "name=value, separated by commas", parseKeyValues)
+
+/** Headers as a comma list of name=value, kept Redacted. */
+export const secretKeyValues = {
+  ...kind(Schema.Redacted(StringRecord), "name=value, separated by commas, each name that of a header", (text) =>
+    Option.map(
+      Option.filter(parseKeyValues(text), (pairs) => Object.entries(pairs).every(isHeader)),
+      (pairs) => Redacted.make(pairs)
+    )
+  ),
+  secret: true
+}
+
+/** RFC 9110, section 5: a token, and no control characters in its value. */
+const isHeader = ([name, value]: readonly [string, string]): boolean =>
+  /^[\w!#$%&'*+.^`|~-]+$/.test(name) && /^[\t\x20-\x7e\x80-\xff]*$/.test(value)
+
 /** A comma list of web origins (RFC 6454: scheme, host, port), or `*` for all. */
 export const origins = kind(
   Schema.Array(Schema.String),

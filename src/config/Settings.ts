@@ -57,18 +57,29 @@ export const decodeSettings = (
         notices: [...withoutEffect(values, found), ...misspelt(sources)]
       })
     }),
-    Result.flatMap((values) =>
-      values.clusterEnabled && Option.isNone(values.databaseUrl)
-        ? Result.fail(new SettingsInvalid({ problems: [privateDatabaseOfReplicas] }))
-        : Result.succeed(values)
-    )
+    Result.flatMap((values) => {
+      const problems = contradictions(values)
+      return problems.length > 0 ? Result.fail(new SettingsInvalid({ problems })) : Result.succeed(values)
+    })
   )
 }
+
+/** Settings that are right one by one, and do not go together. */
+const contradictions = (values: SettingsValues): ReadonlyArray<SettingProblem> => [
+  ...(values.clusterEnabled && Option.isNone(values.databaseUrl) ? [privateDatabaseOfReplicas] : []),
+  ...(values.authEnabled && Option.isNone(values.betterAuthSecret) ? [accountsWithoutSecret] : [])
+]
 
 const privateDatabaseOfReplicas: SettingProblem = {
   name: "CLUSTER",
   problem: "is set, and DATABASE_URL is not: the private server is one replica's own",
   expected: "DATABASE_URL of a server that all replicas share"
+}
+
+const accountsWithoutSecret: SettingProblem = {
+  name: "AUTH_ENABLED",
+  problem: "is set, and BETTER_AUTH_SECRET is not: anybody could forge a session",
+  expected: "a BETTER_AUTH_SECRET of 32 random characters or more, such as openssl rand -base64 32 prints"
 }
 
 const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()

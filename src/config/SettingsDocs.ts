@@ -2,12 +2,8 @@ import { Result, Schema } from "effect"
 import { settingGroups } from "./Setting.ts"
 import { type SettingRow, settings } from "./SettingsTable.ts"
 
-const meaningOf = ({ aliases, meaning, effectiveFrom }: SettingRow) =>
-  [
-    meaning,
-    ...aliases.map((alias) => `Also read from ${alias}.`),
-    ...(effectiveFrom === undefined ? [] : [`Not yet in effect: waits for ${effectiveFrom}.`])
-  ].join(" ")
+const meaningOf = ({ aliases, meaning }: SettingRow) =>
+  [meaning, ...aliases.map((alias) => `Also read from ${alias}.`)].join(" ")
 
 const inGroups = <A>(render: (group: string, rows: ReadonlyArray<SettingRow>) => A) =>
   settingGroups.map((group) =>

@@ -6,17 +6,16 @@ import { defaultValues, type SettingsSchema, settings } from "./SettingsTable.ts
 /** Only names with our prefix are surely meant for us. */
 const ourPrefix = "BYTEBOT_"
 
-/** What to tell about settings that differ from their default and have no effect (yet). */
+/** What to tell about settings that differ from their default and have no effect. */
 export const withoutEffect = (
   values: typeof SettingsSchema.Type,
   found: ReadonlyMap<string, FoundSetting>
 ): ReadonlyArray<string> =>
   settings.flatMap((row) => {
     const given = found.get(row.field)
-    const works = row.effectiveFrom === undefined && row.meanwhile === undefined
-    if (works || given === undefined || Equal.equals(values[row.field], defaultValues[row.field])) return []
-    const cause = row.effectiveFrom === undefined ? "" : ` (it waits for ${row.effectiveFrom})`
-    return [`${given.name} ${row.meanwhile ?? "has no effect yet"}${cause}.`]
+    const { meanwhile } = row
+    if (meanwhile === undefined || given === undefined) return []
+    return Equal.equals(values[row.field], defaultValues[row.field]) ? [] : [`${given.name} ${meanwhile}.`]
   })
 
 /** What to tell about variables that look like misspelt settings. */

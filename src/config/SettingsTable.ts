@@ -31,10 +31,46 @@ export const settingsTable = {
     default: "auto",
     meaning: "pretty, json, or auto: pretty on a terminal, json otherwise."
   }),
+  shutdownDelay: required("SHUTDOWN_DELAY", Kind.milliseconds(0), {
+    group: "Service",
+    default: "0",
+    meaning:
+      "Milliseconds for which a service that was told to stop says that it is not ready, and still answers, so that load balancers turn away from it."
+  }),
   shutdownTimeout: required("SHUTDOWN_TIMEOUT", Kind.milliseconds(0), {
     group: "Service",
     default: "10000",
     meaning: "Milliseconds that running work gets to end when the service is stopped."
+  }),
+  proxies: required("BYTEBOT_PROXIES", Kind.integer(0, 100), {
+    group: "Service",
+    default: "0",
+    meaning:
+      "How many proxies of yours requests come through: the address of who asks is taken from what they add to X-Forwarded-For."
+  }),
+  rateLimit: optional("BYTEBOT_RATE_LIMIT", Kind.integer(1, 1_000_000_000), {
+    group: "Service",
+    meaning: "Most requests per minute of one user, or of one address where nobody is logged in; unset: no limit."
+  }),
+  requestTimeout: required("BYTEBOT_REQUEST_TIMEOUT", Kind.milliseconds(1), {
+    group: "Service",
+    default: "300000",
+    meaning: "Milliseconds in which a whole request must have arrived."
+  }),
+  socketsPerAddress: required("BYTEBOT_SOCKETS_PER_ADDRESS", Kind.integer(1, 1_000_000), {
+    group: "Service",
+    default: "1000",
+    meaning: "Most Socket.IO connections of one address."
+  }),
+  maxFiles: required("BYTEBOT_MAX_FILES", Kind.integer(0, 10_000), {
+    group: "Service",
+    default: "100",
+    meaning: "Most files of a new task."
+  }),
+  maxFileSize: required("BYTEBOT_MAX_FILE_SIZE", Kind.integer(0, 2_147_483_647), {
+    group: "Service",
+    default: "52428800",
+    meaning: "Most bytes of one of them; a whole request has 50 MB at most."
   }),
   workers: optional("WORKERS", Kind.text, {
     group: "Service",
@@ -205,53 +241,55 @@ export const settingsTable = {
   authEnabled: required("AUTH_ENABLED", Kind.boolean, {
     group: "Accounts",
     default: "false",
-    meaning: "Whether users must log in.",
-    effectiveFrom: "accounts",
-    meanwhile: "has no effect yet: everyone who reaches the port can use the service"
+    meaning: "Whether users must log in, and see their own tasks only; needs BETTER_AUTH_SECRET."
   }),
   betterAuthSecret: optional("BETTER_AUTH_SECRET", Kind.secretText, {
     group: "Accounts",
     aliases: ["JWT_SECRET"],
-    meaning: "Secret that signs sessions.",
-    effectiveFrom: "accounts"
+    meaning: "Secret that signs sessions: 32 random characters or more."
   }),
   betterAuthUrl: optional("BETTER_AUTH_URL", Kind.baseUrl, {
     group: "Accounts",
-    meaning: "URL under which browsers reach the service.",
-    effectiveFrom: "accounts"
+    meaning:
+      "URL under which browsers reach the service; with https:// cookies are sent encrypted only. Unset: http://localhost:PORT."
   }),
   betterAuthTrustedOrigins: optional("BETTER_AUTH_TRUSTED_ORIGINS", Kind.list, {
     group: "Accounts",
-    meaning: "Web origins from which users may log in, separated by commas.",
-    effectiveFrom: "accounts"
+    meaning:
+      "More web origins whose pages may use a user's cookie, separated by commas; those of CORS_ORIGINS may, too."
+  }),
+  signUp: required("BYTEBOT_SIGN_UP", Kind.boolean, {
+    group: "Accounts",
+    default: "true",
+    meaning: "Whether everybody may make an account; false: npm run user:create makes them."
+  }),
+  loginLimit: required("BYTEBOT_LOGIN_LIMIT", Kind.integer(1, 1_000_000), {
+    group: "Accounts",
+    default: "20",
+    meaning: "Most attempts to log in, or to make an account, per minute and address."
   }),
 
   otelEndpoint: optional("OTEL_EXPORTER_OTLP_ENDPOINT", Kind.baseUrl, {
     group: "Tracing",
-    meaning: "OpenTelemetry collector that receives traces, metrics and logs; unset: none are sent.",
-    effectiveFrom: "tracing"
+    meaning: "OpenTelemetry collector that receives traces, metrics and logs; unset: none are sent."
   }),
-  otelHeaders: optional("OTEL_EXPORTER_OTLP_HEADERS", Kind.secretText, {
+  otelHeaders: optional("OTEL_EXPORTER_OTLP_HEADERS", Kind.secretKeyValues, {
     group: "Tracing",
-    meaning: "Headers for the collector: name=value, separated by commas.",
-    effectiveFrom: "tracing"
+    meaning: "Headers for the collector: name=value, separated by commas."
   }),
-  otelProtocol: required("OTEL_EXPORTER_OTLP_PROTOCOL", Kind.oneOf("http/protobuf", "http/json", "grpc"), {
+  otelProtocol: required("OTEL_EXPORTER_OTLP_PROTOCOL", Kind.oneOf("http/protobuf", "http/json"), {
     group: "Tracing",
     default: "http/protobuf",
-    meaning: "How the collector is spoken to: http/protobuf or http/json.",
-    effectiveFrom: "tracing"
+    meaning: "How the collector is spoken to: http/protobuf or http/json."
   }),
   otelServiceName: required("OTEL_SERVICE_NAME", Kind.text, {
     group: "Tracing",
     default: "bytebot-agent",
-    meaning: "Name under which the service appears in traces.",
-    effectiveFrom: "tracing"
+    meaning: "Name under which the service appears in traces."
   }),
-  otelResourceAttributes: optional("OTEL_RESOURCE_ATTRIBUTES", Kind.text, {
+  otelResourceAttributes: optional("OTEL_RESOURCE_ATTRIBUTES", Kind.keyValues, {
     group: "Tracing",
-    meaning: "More attributes of the service in traces: name=value, separated by commas.",
-    effectiveFrom: "tracing"
+    meaning: "More attributes of the service in traces: name=value, separated by commas."
   }),
   otelTracesSampler: required(
     "OTEL_TRACES_SAMPLER",
@@ -266,14 +304,12 @@ export const settingsTable = {
     {
       group: "Tracing",
       default: "parentbased_always_on",
-      meaning: "Which traces are sent; the names are OpenTelemetry's.",
-      effectiveFrom: "tracing"
+      meaning: "Which traces are sent; the names are OpenTelemetry's."
     }
   ),
   otelTracesSamplerArg: optional("OTEL_TRACES_SAMPLER_ARG", Kind.fraction, {
     group: "Tracing",
-    meaning: "Share of the traces that a ratio sampler sends, from 0 to 1.",
-    effectiveFrom: "tracing"
+    meaning: "Share of the traces that a ratio sampler sends, from 0 to 1."
   })
 }
 

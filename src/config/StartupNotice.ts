@@ -39,10 +39,19 @@ export const startupNotice = (settings: SettingsValues, info: StartupInfo): Read
           "Before tasks can run it needs (in the environment or in .env, then start again):",
           ...missing.map((line) => `  - ${line}`)
         ]),
+    ...(settings.authEnabled || isLoopback(info.address)
+      ? []
+      : [
+          `Warning: whoever reaches ${info.address} can use the desktop and read every task: set AUTH_ENABLED=true, or HOST=127.0.0.1`
+        ]),
     ...settings.notices.map((notice) => `Note: ${notice}`),
     `Try: curl ${reachable(info.address)}/tasks`
   ]
 }
+
+/** Addresses of this machine alone (RFC 1122, RFC 4291). */
+const isLoopback = (address: string): boolean =>
+  /^(?:127\..*|\[::1\]|localhost)$/.test(URL.parse(address)?.hostname ?? "")
 
 /** A desktop as it may be written in the settings: its name only where it says more than the URL. */
 const shown = ({ name, url }: SettingsValues["desktops"][number]): string =>

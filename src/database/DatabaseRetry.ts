@@ -39,7 +39,7 @@ const retried = <A, E, R>(self: Effect.Effect<A, E, R>, isSafe: (error: E) => bo
  * What remains of failures: an outage becomes `DatabaseUnavailable` (503); a wrong statement, or a row that does not fit its
  * schema, is a defect.
  */
-const orUnavailable = <A, E, R>(self: Effect.Effect<A, E, R>) =>
+export const orUnavailable = <A, E, R>(self: Effect.Effect<A, E, R>) =>
   self.pipe(
     Effect.catchIf(isSqlError<E>, (error) =>
       isOutage(error) ? Effect.fail(new DatabaseUnavailable({ reason: error.message })) : Effect.die(error)

@@ -3,7 +3,8 @@
  * ISO instants. Rows are read in this one shape everywhere; jsonb columns keep the order PostgreSQL gives them.
  */
 
-const instant = (column: string) => `to_char(${column}, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
+/** The instant in a column, as the wire shows it. */
+export const instant = (column: string) => `to_char(${column}, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
 
 /** The Task object of the row `alias`. */
 export const taskJson = (alias: string): string =>
@@ -19,9 +20,13 @@ export const fileJson = (alias: string): string =>
   `'data', ${alias}."data", 'createdAt', ${instant(`${alias}."createdAt"`)}, 'updatedAt', ${instant(`${alias}."updatedAt"`)}, ` +
   `'taskId', ${alias}."taskId")`
 
+/** The content of the row `alias`: an array, also where older writers stored something else. */
+export const messageContent = (alias: string): string =>
+  `CASE jsonb_typeof(${alias}."content") WHEN 'array' THEN ${alias}."content" ELSE jsonb_build_array(${alias}."content") END`
+
 const messageObject = (alias: string, updatedAt: string, summaryId: string): string =>
   `json_build_object('id', ${alias}."id", ` +
-  `'content', CASE jsonb_typeof(${alias}."content") WHEN 'array' THEN ${alias}."content" ELSE jsonb_build_array(${alias}."content") END, ` +
+  `'content', ${messageContent(alias)}, ` +
   `'role', ${alias}."role", 'createdAt', ${instant(`${alias}."createdAt"`)}, 'updatedAt', ${instant(updatedAt)}, ` +
   `'taskId', ${alias}."taskId", 'summaryId', ${summaryId})`
 
@@ -31,3 +36,8 @@ export const messageJson = (alias: string): string =>
 
 /** The same as it was when the message was new: by the time that an event is read, a summary may hide it. */
 export const newMessageJson = (alias: string): string => messageObject(alias, `${alias}."createdAt"`, "NULL")
+
+/** The ApiKey object of the row `alias`. */
+export const apiKeyJson = (alias: string): string =>
+  `json_build_object('id', ${alias}."id", 'name', ${alias}."name", 'start', ${alias}."start", ` +
+  `'createdAt', ${instant(`${alias}."createdAt"`)}, 'expiresAt', ${instant(`${alias}."expiresAt"`)}, 'lastUsedAt', ${instant(`${alias}."lastUsedAt"`)})`

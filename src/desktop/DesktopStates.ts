@@ -3,11 +3,13 @@ import { SqlClient } from "effect/sql"
 import { withoutCredentials } from "../config/Credentials.ts"
 import { Settings } from "../config/Settings.ts"
 import { repeatable } from "../database/DatabaseRetry.ts"
+import { Caller } from "../domain/Caller.ts"
 import type { DesktopStatus } from "../domain/Desktop.ts"
 import { Role, TaskId } from "../domain/Task.ts"
 import type { DatabaseUnavailable } from "../domain/TaskErrors.ts"
 import { isDueFor } from "../tasks/DueTasks.ts"
 import type { Ownership } from "../tasks/Lease.ts"
+import { visibleTo } from "../tasks/Visibility.ts"
 
 /** How often a worker says how its desktop is, other than at once when that changes. */
 export const reportInterval = Duration.seconds(15)
@@ -19,8 +21,8 @@ const silentFor = Duration.times(reportInterval, 4)
 export class DesktopStates extends Context.Service<
   DesktopStates,
   {
-    /** In the order of the settings. */
-    readonly list: Effect.Effect<ReadonlyArray<DesktopStatus>, DatabaseUnavailable>
+    /** In the order of the settings; a task that is not the caller's has no id. */
+    readonly list: Effect.Effect<ReadonlyArray<DesktopStatus>, DatabaseUnavailable, Caller>
     /** Says how the desktop is; nothing happens when another worker drives it now. */
     readonly report: (
       owner: Ownership,
@@ -47,13 +49,14 @@ export class DesktopStates extends Context.Service<
         const now = yield* DateTime.now
         const heard = DateTime.toDateUtc(DateTime.subtractDuration(now, silentFor))
         const rows = yield* sql`
-          SELECT d."url", o."lastSeenAt", o."unreachableSince", held."taskId", t."control",
+          SELECT d."url", o."lastSeenAt", o."unreachableSince", held."taskId", t."control", coalesce(${visibleTo(sql, yield* Caller, "t")}, FALSE) AS visible,
             CASE WHEN o."updatedAt" > ${heard} THEN o."replica" END AS owner
           FROM ${configured} LEFT JOIN "DesktopOwner" o ON o."desktop" = d."url" LEFT JOIN ${holder} LEFT JOIN "Task" t ON t."id" = held."taskId"`
         const known = new Map((yield* decodeRows(rows)).map((row) => [row.url, row]))
         return desktops.map(({ name, url }): DesktopStatus => {
           const row = known.get(url)
-          const { lastSeenAt = null, owner = null, taskId = null } = row ?? {}
+          const { lastSeenAt = null, owner = null } = row ?? {}
+          const taskId = row?.visible === true ? row.taskId : null
           return { name, url: withoutCredentials(url), state: stateOf(row), taskId, owner, lastSeenAt }
         })
       }).pipe(repeatable, Effect.withSpan("DesktopStates.list"))
@@ -103,6 +106,7 @@ const Row = Schema.Struct({
   unreachableSince: Schema.NullOr(Schema.DateTimeUtcFromDate),
   taskId: Schema.NullOr(TaskId),
   control: Schema.NullOr(Role),
+  visible: Schema.Boolean,
   owner: Schema.NullOr(Schema.String)
 })
 const decodeRows = Schema.decodeUnknownEffect(Schema.Array(Row))

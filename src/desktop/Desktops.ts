@@ -1,8 +1,15 @@
-import { Context, Duration, Effect, Layer, Queue, Schema, type Scope } from "effect"
-import { HttpClient, type HttpClientError, HttpClientRequest, type HttpClientResponse } from "effect/http"
-import { io } from "socket.io-client"
 import { NodeHttpClient } from "@effect/platform-node"
+import { ByteSize, Context, Duration, Effect, Layer, Queue, Schema, type Scope } from "effect"
+import {
+  HttpClient,
+  type HttpClientError,
+  HttpClientRequest,
+  type HttpClientResponse,
+  HttpIncomingMessage
+} from "effect/http"
+import { io } from "socket.io-client"
 import { withoutCredentials } from "../config/Credentials.ts"
+import { metrics, timed } from "../observability/Metrics.ts"
 import { Contact } from "./Contact.ts"
 import { actionBody, actionPatience, type DesktopAction } from "./DesktopAction.ts"
 import { TooLate, timelyAgent } from "./TimelyAgent.ts"
@@ -94,7 +101,7 @@ const desktopAt = (client: HttpClient.HttpClient, url: string, contact: Contact)
     )
     const sender = action === undefined ? client : yield* timelyClient(action.until)
     return yield* sender.execute(request).pipe(
-      Effect.flatMap((response) => Effect.map(response.text, (text) => ({ response, text }))),
+      Effect.flatMap((response) => Effect.map(boundedText(response), (text) => ({ response, text }))),
       Effect.timeout(Duration.millis(patience)),
       Effect.tap(contact.answered),
       Effect.tapError((error) => (error._tag === "HttpClientError" && isTooLate(error) ? Effect.void : contact.failed)),
@@ -110,11 +117,15 @@ const desktopAt = (client: HttpClient.HttpClient, url: string, contact: Contact)
                 : notReached("the desktop can't be reached, nothing was done")
           )
       }),
-      Effect.flatMap(({ response, text }) => accept(response, text))
+      Effect.flatMap(({ response, text }) => accept(response, text)),
+      timed(metrics.desktopRequests, ({ failure, isBroken }) => ({
+        action: typeof body?.action === "string" ? body.action : path.slice(1),
+        outcome: failure?.reason ?? (isBroken ? "Interrupted" : "ok")
+      }))
     )
   })
   const probe = client.execute(HttpClientRequest.get(`${url}/`)).pipe(
-    Effect.tap((response) => response.text),
+    Effect.tap(boundedText),
     Effect.timeout(probePatience),
     Effect.filterOrFail(
       ({ status }) => !gatewayProblems.has(status),
@@ -149,6 +160,13 @@ const desktopAt = (client: HttpClient.HttpClient, url: string, contact: Contact)
     userInput: userInput(url)
   }
 }
+
+/** Bytes of an answer: a picture of 32 MB in base64, or a file of a task. */
+const largestAnswer = ByteSize.megabytes(72)
+
+/** A desktop may be hostile: it can't fill our memory. */
+const boundedText = (response: HttpClientResponse.HttpClientResponse) =>
+  Effect.provideService(response.text, HttpIncomingMessage.MaxBodySize, largestAnswer)
 
 const timelyClient = (until: number) =>
   Effect.provideService(NodeHttpClient.makeNodeHttp, NodeHttpClient.HttpAgent, timelyAgent(until))
@@ -201,7 +219,13 @@ const answer =
       Effect.mapError(() => refused("the desktop's answer is not what was expected"))
     )
 
-const Screenshot = Schema.Struct({ image: Schema.NonEmptyString })
+/** Characters of a picture in base64: 32 MB. */
+const largestPicture = Math.ceil((32 * 1024 * 1024) / 3) * 4
+
+/** A PNG picture (its signature: RFC 2083, section 12.11) in base64. */
+const Screenshot = Schema.Struct({
+  image: Schema.String.check(Schema.isStartingWith("iVBORw0KGgo"), Schema.isMaxLength(largestPicture))
+})
 const CursorPosition = Schema.Struct({ x: Schema.Finite, y: Schema.Finite })
 const WriteFile = Schema.Struct({ success: Schema.Boolean, message: Schema.optionalKey(Schema.String) })
 const FileRead = Schema.Struct({

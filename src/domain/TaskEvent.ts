@@ -12,6 +12,13 @@ export const TaskEventPointer = Schema.Struct({
 })
 export interface TaskEventPointer extends Schema.Schema.Type<typeof TaskEventPointer> {}
 
-/** A committed event with its payload as the wire shows it: a Task, a Message, or the id of a deleted task. */
-export const TaskEvent = Schema.Struct({ ...TaskEventPointer.fields, payload: Schema.Json })
+/**
+ * A committed event with its payload as the wire shows it: a Task, a Message, or the id of a deleted task. `userId` is that of the
+ * task's owner, null for tasks of nobody.
+ */
+export const TaskEvent = Schema.Struct({
+  ...TaskEventPointer.fields,
+  userId: Schema.NullOr(Schema.String),
+  payload: Schema.Json
+})
 export interface TaskEvent extends Schema.Schema.Type<typeof TaskEvent> {}

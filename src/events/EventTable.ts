@@ -1,6 +1,7 @@
 import type { PgClient } from "@effect/sql-pg"
 import { DateTime, Effect, Schema, SchemaGetter } from "effect"
 import { newMessageJson } from "../database/WireJson.ts"
+import type { CallerIdentity } from "../domain/Caller.ts"
 import { TaskEvent, TaskEventKind, TaskEventPointer } from "../domain/TaskEvent.ts"
 
 /** The channel on which the table's trigger notifies of every committed row (migrations, "TaskEvent_notify"). */
@@ -20,8 +21,8 @@ export const make = (sql: PgClient.PgClient) => {
     /** The events by id, in one statement; those that are gone, with their message or by the purge, are left out. */
     load: Effect.fn("EventTable.load")(function* (ids: ReadonlyArray<number>) {
       const rows = yield* sql`
-        SELECT e."id", e."taskId", e."kind", ${payload} AS payload
-        FROM "TaskEvent" e LEFT JOIN "Message" m ON m."id" = e."messageId"
+        SELECT e."id", e."taskId", e."kind", coalesce(e."userId", t."userId") AS "userId", ${payload} AS payload
+        FROM "TaskEvent" e LEFT JOIN "Message" m ON m."id" = e."messageId" LEFT JOIN "Task" t ON t."id" = e."taskId"
         WHERE e."id" = ANY(${`{${ids.join(",")}}`}::text::bigint[]) AND (e."kind" <> 'new_message' OR m."id" IS NOT NULL)`
       return new Map((yield* decodeEvents(rows)).map((event) => [event.id, event]))
     }),
@@ -31,6 +32,34 @@ export const make = (sql: PgClient.PgClient) => {
       const rows = yield* sql`
         SELECT "id", "taskId", "kind" FROM "TaskEvent" WHERE "id" > ${id} AND ${known} ORDER BY "id"`
       return yield* decodePointers(rows)
+    }),
+
+    /**
+     * The next `limit` ids of what somebody missed: those above `newest` and those of `missing`, of one task or of all that the caller
+     * may see, in order.
+     */
+    missed: Effect.fn("EventTable.missed")(function* (options: {
+      readonly newest: number
+      readonly missing: ReadonlyArray<number>
+      readonly taskId: string | undefined
+      readonly caller: CallerIdentity
+      readonly limit: number
+    }) {
+      const { caller, limit, missing, newest, taskId } = options
+      const ofTask = taskId === undefined ? sql.literal("TRUE") : sql`e."taskId" = ${taskId}`
+      const ofCaller = caller.seesAll
+        ? sql.literal("TRUE")
+        : sql`coalesce(e."userId", (SELECT t."userId" FROM "Task" t WHERE t."id" = e."taskId")) = ${caller.userId}`
+      const rows = yield* sql`
+        SELECT e."id" FROM "TaskEvent" e
+        WHERE (e."id" > ${newest} OR e."id" = ANY(${`{${missing.join(",")}}`}::text::bigint[])) AND ${known} AND ${ofTask} AND ${ofCaller}
+        ORDER BY e."id" LIMIT ${limit}`
+      return (yield* decodeIds(rows)).map(({ id }) => id)
+    }),
+
+    /** Whether the event is still there. */
+    has: Effect.fn("EventTable.has")(function* (id: number) {
+      return (yield* sql`SELECT 1 FROM "TaskEvent" WHERE "id" = ${id}`).length > 0
     }),
 
     /** The newest `count` ids, oldest first. */

@@ -1,17 +1,9 @@
-import { Cause, Effect, Queue, Schema, type Scope } from "effect"
+import { Cause, Effect, Queue, type Scope } from "effect"
 import type { TaskEvent, TaskEventPointer } from "../domain/TaskEvent.ts"
+import { SubscriberTooSlow } from "../domain/WatchedEvent.ts"
 
 /** How many events a subscriber may lag behind. They are shared between subscribers, but each may hold a screenshot of a megabyte. */
 const queueCapacity = 256
-
-/** The subscriber did not keep up and was cut off; what it had not taken yet comes before this. */
-export class SubscriberTooSlow extends Schema.TaggedError<SubscriberTooSlow>()("SubscriberTooSlow", {
-  capacity: Schema.Int
-}) {
-  override get message(): string {
-    return `The subscriber of events was more than ${this.capacity} events behind`
-  }
-}
 
 /** Says of an event, before it is loaded, whether its subscriber would like it. */
 export type Wants = (pointer: TaskEventPointer) => boolean

@@ -18,10 +18,13 @@ import { SqlError } from "effect/sql"
 import { wordsOf } from "../database/SqlFailure.ts"
 import { DatabaseUnavailable } from "../domain/TaskErrors.ts"
 import type { TaskEvent, TaskEventPointer } from "../domain/TaskEvent.ts"
+import type { SubscriberTooSlow } from "../domain/WatchedEvent.ts"
+import { measure, metrics } from "../observability/Metrics.ts"
+import { untraced } from "../observability/TraceParent.ts"
 import { DeliveredEvents, remembered } from "./DeliveredEvents.ts"
 import * as EventTable from "./EventTable.ts"
 import { Notifications } from "./Notifications.ts"
-import { Subscribers, type SubscriberTooSlow, type Wants } from "./Subscribers.ts"
+import { Subscribers, type Wants } from "./Subscribers.ts"
 
 /** Events loaded by one statement. Each may hold a screenshot of a megabyte. */
 const batchSize = 32
@@ -86,7 +89,10 @@ export class TaskEvents extends Context.Service<
             // Two replicas may have told of it, while one took over from the other.
             if (to.has(pointer.id)) continue
             const event = events.get(pointer.id)
-            if (event !== undefined) subscribers.deliver(event, audience)
+            if (event !== undefined) {
+              subscribers.deliver(event, audience)
+              yield* measure(metrics.events, audience.length, { kind: event.kind })
+            }
             to.add(pointer.id)
           }
         }
@@ -145,12 +151,14 @@ export class TaskEvents extends Context.Service<
         yield* Effect.sleep(pause)
       })
 
-      yield* listen.pipe(Effect.catchCause(interrupted), Effect.forever, Effect.forkScoped)
+      // What is heard belongs to no request.
+      yield* listen.pipe(Effect.catchCause(interrupted), Effect.forever, untraced, Effect.forkScoped)
 
       yield* DateTime.now.pipe(
         Effect.flatMap((now) => table.purge(DateTime.subtractDuration(now, retention))),
         Effect.catchCause((cause) => Effect.logWarning(`Old events were not deleted (${reasonOf(cause)})`)),
         Effect.repeat(Schedule.spaced("1 hour")),
+        untraced,
         Effect.forkScoped
       )
 

@@ -5,6 +5,7 @@ import { behind, type MigrationStatus, migrationStatus } from "../database/Migra
 import { wordsOf } from "../database/SqlFailure.ts"
 import type { DatabaseHealth } from "../domain/Health.ts"
 import { Startup } from "./Startup.ts"
+import { Stopping, stoppingReason } from "./Stopping.ts"
 
 /** Longest that somebody who asks for the service's health waits for the database. */
 const patience = "2 seconds"
@@ -26,6 +27,7 @@ export class Health extends Context.Service<Health, { readonly checkup: Effect.E
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const pool = yield* DatabasePool
+      const stopping = yield* Stopping
 
       const ask = Effect.gen(function* () {
         const begun = yield* Clock.currentTimeNanos
@@ -61,7 +63,13 @@ export class Health extends Context.Service<Health, { readonly checkup: Effect.E
         )
       }).pipe(Effect.withSpan("Health.checkup"))
 
-      return Health.of({ checkup: yield* Effect.cachedWithTTL(checkup, freshFor) })
+      const recent = yield* Effect.cachedWithTTL(checkup, freshFor)
+      return Health.of({
+        checkup: Effect.gen(function* () {
+          const found = yield* recent
+          return (yield* stopping.isLeaving) ? { ...found, reason: found.reason ?? stoppingReason } : found
+        })
+      })
     })
   )
 

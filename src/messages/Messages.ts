@@ -3,11 +3,14 @@ import { Context, DateTime, Effect, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { repeatable } from "../database/DatabaseRetry.ts"
 import { storableJson } from "../database/StorableJson.ts"
-import { messageJson } from "../database/WireJson.ts"
+import { instant, messageContent, messageJson } from "../database/WireJson.ts"
+import { Caller } from "../domain/Caller.ts"
 import { Message } from "../domain/Message.ts"
 import type { TaskId, TaskWithFiles } from "../domain/Task.ts"
 import { type DatabaseUnavailable, TaskNotFound } from "../domain/TaskErrors.ts"
 import { Tasks } from "../tasks/Tasks.ts"
+import { visibleTo } from "../tasks/Visibility.ts"
+import { MessageRow } from "./MessagePage.ts"
 
 /** Messages as the users of a task read and write them; `Conversations` is the agent's side. */
 export class Messages extends Context.Service<
@@ -18,12 +21,18 @@ export class Messages extends Context.Service<
       readonly taskId: TaskId
       readonly page: number
       readonly limit: number
-    }) => Effect.Effect<ReadonlyArray<Message>, DatabaseUnavailable>
+    }) => Effect.Effect<ReadonlyArray<Message>, DatabaseUnavailable, Caller>
+    /** The same as rows of `MessagePage`, for whoever passes the stored text on. */
+    readonly rows: (options: {
+      readonly taskId: TaskId
+      readonly page: number
+      readonly limit: number
+    }) => Effect.Effect<ReadonlyArray<MessageRow>, DatabaseUnavailable, Caller>
     /** Stores a USER text message, in whatever status the task is; answers the task with its files, as the original does. */
     readonly addUserMessage: (
       taskId: TaskId,
       text: string
-    ) => Effect.Effect<TaskWithFiles, TaskNotFound | DatabaseUnavailable>
+    ) => Effect.Effect<TaskWithFiles, TaskNotFound | DatabaseUnavailable, Caller>
   }
 >()("bytebot/Messages") {
   static readonly layer = Layer.effect(
@@ -32,26 +41,54 @@ export class Messages extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const tasks = yield* Tasks
 
+      /** FROM and what follows, of a page of the messages that are there for the caller. */
+      const pageOf = Effect.fnUntraced(function* (options: {
+        readonly taskId: TaskId
+        readonly page: number
+        readonly limit: number
+      }) {
+        const caller = yield* Caller
+        const ofVisibleTask = caller.seesAll
+          ? sql.literal("TRUE")
+          : sql`EXISTS (SELECT 1 FROM "Task" t WHERE t."id" = ${options.taskId} AND ${visibleTo(sql, caller, "t")})`
+        return sql`FROM "Message" message WHERE message."taskId" = ${options.taskId} AND ${ofVisibleTask}
+          ORDER BY message."createdAt", message."position" LIMIT ${options.limit} OFFSET ${(options.page - 1) * options.limit}`
+      })
+
       const list = Effect.fn("Messages.list")(function* (options: {
         readonly taskId: TaskId
         readonly page: number
         readonly limit: number
       }) {
         yield* Effect.annotateCurrentSpan({ "task.id": options.taskId })
-        const rows = yield* sql`
-          SELECT ${sql.literal(messageJson("message"))} AS message FROM "Message" message WHERE message."taskId" = ${options.taskId}
-          ORDER BY message."createdAt", message."position" LIMIT ${options.limit} OFFSET ${(options.page - 1) * options.limit}`
+        const rows = yield* sql`SELECT ${sql.literal(messageJson("message"))} AS message ${yield* pageOf(options)}`
         return (yield* decodeRows(rows)).map((row) => row.message)
+      }, repeatable)
+
+      const rows = Effect.fn("Messages.rows")(function* (options: {
+        readonly taskId: TaskId
+        readonly page: number
+        readonly limit: number
+      }) {
+        yield* Effect.annotateCurrentSpan({ "task.id": options.taskId })
+        const found = yield* sql`
+          SELECT message."id", convert_to((${sql.literal(messageContent("message"))})::text, 'UTF8') AS content, message."role"::text,
+            ${sql.literal(instant('message."createdAt"'))} AS "createdAt", ${sql.literal(instant('message."updatedAt"'))} AS "updatedAt",
+            message."taskId", message."summaryId" ${yield* pageOf(options)}`
+        return yield* decodeMessageRows(found)
       }, repeatable)
 
       /** Stores the message; false when there is no such task. */
       const insert = Effect.fnUntraced(function* (id: string, taskId: TaskId, text: string) {
+        const caller = yield* Caller
         const at = DateTime.toDateUtc(yield* DateTime.now)
         // The task's row is locked first by every writer of messages: so positions and events follow the order of commits.
         const rows = yield* sql`
-          WITH task AS (SELECT "id" FROM "Task" WHERE "id" = ${taskId} FOR NO KEY UPDATE), message AS (
-            INSERT INTO "Message" ("id", "content", "role", "createdAt", "updatedAt", "taskId")
-            SELECT ${id}, ${storableJson([{ type: "text", text }])}::jsonb, 'USER', ${at}, ${at}, task."id" FROM task
+          WITH task AS (
+            SELECT "id" FROM "Task" t WHERE "id" = ${taskId} AND ${visibleTo(sql, caller, "t")} FOR NO KEY UPDATE
+          ), message AS (
+            INSERT INTO "Message" ("id", "content", "role", "createdAt", "updatedAt", "taskId", "userId")
+            SELECT ${id}, ${storableJson([{ type: "text", text }])}::jsonb, 'USER', ${at}, ${at}, task."id", ${caller.userId} FROM task
             ON CONFLICT ("id") DO NOTHING RETURNING "id", "taskId"
           ), event AS (
             INSERT INTO "TaskEvent" ("taskId", "kind", "messageId", "createdAt") SELECT "taskId", 'new_message', "id", ${at} FROM message
@@ -66,9 +103,10 @@ export class Messages extends Context.Service<
         return yield* tasks.get(taskId)
       })
 
-      return Messages.of({ list, addUserMessage })
+      return Messages.of({ list, rows, addUserMessage })
     })
   )
 }
 
+const decodeMessageRows = Schema.decodeUnknownEffect(Schema.Array(MessageRow))
 const decodeRows = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ message: Message })))

@@ -51,5 +51,5 @@ const isDesktopAction = Schema.is(
 )
 
 /** The actions inside a user_action block, as the tool_use blocks that they were stored as. */
-const desktopActions = (action: Schema.Json): ReadonlyArray<Schema.Json> =>
+export const desktopActions = (action: Schema.Json): ReadonlyArray<Schema.Json> =>
   isUserAction(action) ? action.content.filter((block) => isDesktopAction(block)) : []

@@ -6,6 +6,7 @@ import { storableJson, storableText } from "../database/StorableJson.ts"
 import { taskJson } from "../database/WireJson.ts"
 import { Role, Task, TaskId, TaskStatus } from "../domain/Task.ts"
 import type { DatabaseUnavailable } from "../domain/TaskErrors.ts"
+import { measure, metrics } from "../observability/Metrics.ts"
 import { isDueFor } from "./DueTasks.ts"
 import { type Lease, LeaseLost, type Ownership, ownedTask, WorkerReplaced } from "./Lease.ts"
 
@@ -26,6 +27,9 @@ export interface Claim {
   readonly isBound: boolean
   /** The task has worked on another desktop before, and the model does not know yet that it had to leave. */
   readonly hasMoved: boolean
+  /** The request that set the task going, and the one that did so before, as W3C traceparent. */
+  readonly traceparent: string | null
+  readonly previousTraceparent: string | null
 }
 
 /** A task as the worker of a desktop sees it after a control command. */
@@ -115,8 +119,9 @@ export class TaskRuns extends Context.Service<
           ), event AS (
             INSERT INTO "TaskEvent" ("taskId", "kind", "payload", "createdAt") SELECT task."id", 'task_updated', ${taskOf}, ${at} FROM task
           )
-          SELECT ${taskOf} AS task, run."epoch", run."interruptedAt", run."hasMoved", next."isBound", next."id" IS NOT NULL AND run."epoch" IS NULL AS "isTaken"
-          FROM owner LEFT JOIN next ON TRUE LEFT JOIN (task CROSS JOIN run) ON TRUE`
+          SELECT ${taskOf} AS task, run."epoch", run."interruptedAt", run."hasMoved", next."isBound", next."id" IS NOT NULL AND run."epoch" IS NULL AS "isTaken",
+            trace."traceparent", trace."previous" AS "previousTraceparent"
+          FROM owner LEFT JOIN next ON TRUE LEFT JOIN (task CROSS JOIN run) ON TRUE LEFT JOIN "TaskTrace" trace ON trace."taskId" = task."id"`
         return rows[0]
       })
 
@@ -130,6 +135,11 @@ export class TaskRuns extends Context.Service<
           if (row.epoch === null) return Option.none()
           const { epoch, task, ...rest } = yield* decodeClaim(row)
           yield* Effect.annotateCurrentSpan({ "task.id": task.id, "task.epoch": epoch })
+          const due = DateTime.max(task.createdAt, task.scheduledFor ?? task.createdAt)
+          if (epoch === 1) {
+            const waited = Duration.toSeconds(DateTime.distance(due, claimedAt))
+            yield* measure(metrics.queueWait, Math.max(0, waited))
+          }
           return Option.some({ task, lease: { taskId: task.id, desktop, epoch }, claimedAt, ...rest })
         }
       }, repeatable)
@@ -238,6 +248,7 @@ export class TaskRuns extends Context.Service<
             INSERT INTO "TaskEvent" ("taskId", "kind", "payload", "createdAt") SELECT task."id", 'task_updated', ${taskOf}, ${at} FROM task
           )
           SELECT 1 FROM task`
+        yield* measure(metrics.tasksEnded, rows.length, { status: outcome.status })
         if (rows.length > 0) return
         // Only this run's own end can have been stored under its epoch: in an attempt whose answer was lost.
         const ended = yield* sql`
@@ -284,7 +295,9 @@ const decodeClaim = Schema.decodeUnknownEffect(
     epoch: Schema.Int,
     interruptedAt: Schema.NullOr(Schema.DateTimeUtcFromDate),
     isBound: Schema.Boolean,
-    hasMoved: Schema.Boolean
+    hasMoved: Schema.Boolean,
+    traceparent: Schema.NullOr(Schema.String),
+    previousTraceparent: Schema.NullOr(Schema.String)
   })
 )
 const decodeHeld = Schema.decodeUnknownEffect(Schema.Struct({ id: TaskId }))

@@ -1,19 +1,20 @@
 import { randomUUID } from "node:crypto"
-import { Context, DateTime, Effect, Layer, Schema } from "effect"
-import { SqlClient } from "effect/sql"
+import { Context, DateTime, Effect, Layer, Option, Schema } from "effect"
+import { SqlClient, type Statement } from "effect/sql"
 import { ModelCatalog } from "../agent/models/ModelCatalog.ts"
 import { Analytics } from "../analytics/Analytics.ts"
 import { Settings } from "../config/Settings.ts"
 import { atMostOnce, repeatable } from "../database/DatabaseRetry.ts"
 import { storableJson, storableText } from "../database/StorableJson.ts"
 import { fileJson, taskJson } from "../database/WireJson.ts"
+import { Caller } from "../domain/Caller.ts"
 import {
+  finishedStatuses,
   type Role,
   Task,
   TaskId,
   type TaskModel,
   type TaskPriority,
-  type TaskStatus,
   type TaskType,
   TaskWithFiles
 } from "../domain/Task.ts"
@@ -27,8 +28,13 @@ import {
   TaskNotUnderAgentControl,
   TaskNotUnderUserControl
 } from "../domain/TaskErrors.ts"
+import { measure, metrics } from "../observability/Metrics.ts"
+import { currentTraceparent } from "../observability/TraceParent.ts"
 import { Placement } from "../placement/Placement.ts"
 import { Dispatch } from "./Dispatch.ts"
+import { listTasks, type TaskList, type TaskListOptions } from "./TaskList.ts"
+import { keepsDesktop, patchedColumns, type TaskPatch } from "./TaskPatch.ts"
+import { visibleTo } from "./Visibility.ts"
 
 /** What a client, or the agent, says of a task to be created; absent fields get the schema's defaults. */
 export interface NewTask {
@@ -51,31 +57,35 @@ export interface NewTask {
     | undefined
 }
 
-/** Tasks as their users see and steer them. Every change is committed, with its event, before the effect returns. */
+/** Tasks as their users see and steer them: a task of somebody else is as if absent. Every change is committed, with its event, before the effect returns. */
 export class Tasks extends Context.Service<
   Tasks,
   {
     /** Stores the task, its files and its first message, and wakes a worker. A desktop that does not exist is an invalid request. */
     readonly create: (
       task: NewTask
-    ) => Effect.Effect<Task, InvalidRequest | NoModelConfigured | ModelsUnavailable | DatabaseUnavailable>
-    readonly get: (id: TaskId) => Effect.Effect<TaskWithFiles, TaskNotFound | DatabaseUnavailable>
-    /** Newest first; no statuses means all. `page` counts from 1. */
-    readonly list: (options: {
-      readonly page: number
-      readonly limit: number
-      readonly statuses: ReadonlyArray<TaskStatus>
-    }) => Effect.Effect<{ readonly tasks: ReadonlyArray<Task>; readonly total: number }, DatabaseUnavailable>
+    ) => Effect.Effect<Task, InvalidRequest | NoModelConfigured | ModelsUnavailable | DatabaseUnavailable, Caller>
+    readonly get: (id: TaskId) => Effect.Effect<TaskWithFiles, TaskNotFound | DatabaseUnavailable, Caller>
+    /** Newest first. */
+    readonly list: (options: TaskListOptions) => Effect.Effect<TaskList, DatabaseUnavailable, Caller>
+    /** The RUNNING task that was taken up last, if any. */
+    readonly inProgress: Effect.Effect<Option.Option<Task>, DatabaseUnavailable, Caller>
+    /** Changes fields of the task as somebody from outside sees fit; a run that goes on ends when the status changes (see `TaskPatch`). */
+    readonly update: (id: TaskId, patch: TaskPatch) => Effect.Effect<Task, TaskNotFound | DatabaseUnavailable, Caller>
     /** Deletes the task with all that belongs to it; a running one stops. */
-    readonly remove: (id: TaskId) => Effect.Effect<void, TaskNotFound | DatabaseUnavailable>
+    readonly remove: (id: TaskId) => Effect.Effect<void, TaskNotFound | DatabaseUnavailable, Caller>
     /** Gives the desktop to the user: the run stops at once and what the user does is captured (agent.md, "User control"). */
     readonly takeover: (
       id: TaskId
-    ) => Effect.Effect<Task, TaskNotFound | TaskNotUnderAgentControl | DatabaseUnavailable>
+    ) => Effect.Effect<Task, TaskNotFound | TaskNotUnderAgentControl | DatabaseUnavailable, Caller>
     /** Gives the desktop back to the agent, from any status; the task runs again. */
-    readonly resume: (id: TaskId) => Effect.Effect<Task, TaskNotFound | TaskNotUnderUserControl | DatabaseUnavailable>
+    readonly resume: (
+      id: TaskId
+    ) => Effect.Effect<Task, TaskNotFound | TaskNotUnderUserControl | DatabaseUnavailable, Caller>
     /** Ends the task for good, at once. */
-    readonly cancel: (id: TaskId) => Effect.Effect<Task, TaskNotFound | TaskAlreadyFinished | DatabaseUnavailable>
+    readonly cancel: (
+      id: TaskId
+    ) => Effect.Effect<Task, TaskNotFound | TaskAlreadyFinished | DatabaseUnavailable, Caller>
   }
 >()("bytebot/Tasks") {
   static readonly layer = Layer.effect(
@@ -88,17 +98,21 @@ export class Tasks extends Context.Service<
       const analytics = yield* Analytics
       const dispatch = yield* Dispatch
       const taskOf = sql.literal(taskJson("task"))
+      const visible = (alias: string) => Effect.map(Caller, (caller) => visibleTo(sql, caller, alias))
 
       /** Inserts the task with all that belongs to it, unless an earlier attempt has done so; answers the row. */
       const insert = Effect.fnUntraced(function* (id: TaskId, messageId: string, input: NewTask, model: TaskModel) {
+        const { userId } = yield* Caller
         const at = DateTime.toDateUtc(yield* DateTime.now)
+        const traceparent = Option.getOrNull(yield* currentTraceparent)
         const files = input.files ?? []
         const inserted = yield* sql`
           WITH task AS (
-            INSERT INTO "Task" ("id", "description", "type", "priority", "createdBy", "scheduledFor", "model", "createdAt", "updatedAt")
+            INSERT INTO "Task" ("id", "description", "type", "priority", "createdBy", "scheduledFor", "model", "createdAt", "updatedAt", "userId")
             VALUES (${id}, ${storableText(input.description)}, ${input.type ?? "IMMEDIATE"}::"TaskType",
               ${input.priority ?? "MEDIUM"}::"TaskPriority", ${input.createdBy ?? "USER"}::"Role",
-              ${input.scheduledFor === undefined ? null : DateTime.toDateUtc(input.scheduledFor)}, ${storableJson(model)}::jsonb, ${at}, ${at})
+              ${input.scheduledFor === undefined ? null : DateTime.toDateUtc(input.scheduledFor)}, ${storableJson(model)}::jsonb, ${at}, ${at},
+              coalesce(${userId}, (SELECT p."userId" FROM "Task" p WHERE p."id" = ${input.parent ?? null})))
             ON CONFLICT ("id") DO NOTHING RETURNING *
           ), files AS (
             INSERT INTO "File" ("id", "name", "type", "size", "data", "createdAt", "updatedAt", "taskId")
@@ -106,12 +120,14 @@ export class Tasks extends Context.Service<
             FROM task, json_to_recordset(${storableJson(files.map((file) => ({ id: randomUUID(), ...file })))}::json)
               AS f(id text, name text, type text, size int, data text)
           ), message AS (
-            INSERT INTO "Message" ("id", "content", "role", "createdAt", "updatedAt", "taskId")
-            SELECT ${messageId}, ${storableJson([{ type: "text", text: firstMessage(input) }])}::jsonb, 'USER', ${at}, ${at}, task."id" FROM task
+            INSERT INTO "Message" ("id", "content", "role", "createdAt", "updatedAt", "taskId", "userId")
+            SELECT ${messageId}, ${storableJson([{ type: "text", text: firstMessage(input) }])}::jsonb, 'USER', ${at}, ${at}, task."id", ${userId} FROM task
           ), wanted AS (
             INSERT INTO "TaskDesktop" ("taskId", "desktop") SELECT task."id", w."desktop" FROM task, (
               SELECT ${input.desktop ?? null}::text AS "desktop" UNION ALL SELECT "desktop" FROM "TaskDesktop" WHERE "taskId" = ${input.parent ?? null}
             ) w WHERE w."desktop" IS NOT NULL
+          ), trace AS (
+            INSERT INTO "TaskTrace" ("taskId", "traceparent") SELECT task."id", ${traceparent} FROM task WHERE ${traceparent}::text IS NOT NULL
           ), event AS (
             INSERT INTO "TaskEvent" ("taskId", "kind", "payload", "createdAt") SELECT task."id", 'task_created', ${taskOf}, ${at} FROM task
           )
@@ -128,10 +144,22 @@ export class Tasks extends Context.Service<
         return Effect.fail(new InvalidRequest({ message: `desktop: expected ${expected}` }))
       }
 
+      /** Refuses files that are too many or too large. */
+      const checkFiles = (files: NewTask["files"] = []) => {
+        const { maxFiles, maxFileSize } = settings
+        if (files.length > maxFiles)
+          return Effect.fail(new InvalidRequest({ message: `files: expected at most ${maxFiles}` }))
+        const large = files.findIndex(({ data }) => Buffer.byteLength(data, "base64") > maxFileSize)
+        return large === -1
+          ? Effect.void
+          : Effect.fail(new InvalidRequest({ message: `files[${large}]: expected at most ${maxFileSize} bytes` }))
+      }
+
       const create = Effect.fn("Tasks.create")(function* (input: NewTask) {
         const id = input.id ?? TaskId.make(randomUUID())
         yield* Effect.annotateCurrentSpan({ "task.id": id })
         yield* checkDesktop(input.desktop)
+        yield* checkFiles(input.files)
         const model = input.model ?? (yield* catalog.default)
         const task = yield* insert(id, randomUUID(), input, model)
         const due = task.scheduledFor
@@ -147,37 +175,25 @@ export class Tasks extends Context.Service<
           SELECT ${taskOf} AS task, (
             SELECT coalesce(json_agg(${sql.literal(fileJson("f"))} ORDER BY f."createdAt", f.ctid), '[]'::json) FROM "File" f WHERE f."taskId" = task."id"
           ) AS files, (SELECT w."desktop" FROM "TaskDesktop" w WHERE w."taskId" = task."id") AS desktop
-          FROM "Task" task WHERE task."id" = ${id}`
+          FROM "Task" task WHERE task."id" = ${id} AND ${yield* visible("task")}`
         if (rows[0] === undefined) return yield* new TaskNotFound({ id })
         const { desktop, files, task } = yield* decodeWithFiles(rows[0])
         return desktop === null ? { ...task, files } : { ...task, desktop, files }
       }, repeatable)
 
-      const list = Effect.fn("Tasks.list")(function* (options: {
-        readonly page: number
-        readonly limit: number
-        readonly statuses: ReadonlyArray<TaskStatus>
-      }) {
-        const wanted =
-          options.statuses.length === 0
-            ? sql.literal("TRUE")
-            : sql`task."status" = ANY(${sql.literal(statusArray(options.statuses))})`
+      const inProgress = Effect.gen(function* () {
         const rows = yield* sql`
-          SELECT (SELECT count(*)::int FROM "Task" task WHERE ${wanted}) AS total, (
-            SELECT coalesce(json_agg(${taskOf} ORDER BY task."createdAt" DESC, task."position" DESC), '[]'::json) FROM (
-              SELECT * FROM "Task" task WHERE ${wanted}
-              ORDER BY task."createdAt" DESC, task."position" DESC LIMIT ${options.limit} OFFSET ${(options.page - 1) * options.limit}
-            ) AS task
-          ) AS tasks`
-        return yield* decodePage(rows[0])
-      }, repeatable)
+          SELECT ${taskOf} AS task FROM "Task" task WHERE task."status" = 'RUNNING' AND ${yield* visible("task")}
+          ORDER BY task."executedAt" DESC NULLS LAST, task."position" DESC LIMIT 1`
+        return rows[0] === undefined ? Option.none() : Option.some((yield* decodeCreated(rows[0])).task)
+      }).pipe(repeatable, Effect.withSpan("Tasks.inProgress"))
 
       /** Tells the worker whose desktop has to do with the task. That desktop may be free now, and the task due. */
       const tellWorker = (id: TaskId, desktop: string | null) =>
         desktop === null ? dispatch.wakeIdle : Effect.andThen(placement.control(desktop, id), placement.wake(desktop))
 
       /** Where nobody knows whether the change has happened, the workers must look. */
-      const orLook = <A, E>(id: TaskId, change: Effect.Effect<A, E | DatabaseUnavailable>) =>
+      const orLook = <A, E, R>(id: TaskId, change: Effect.Effect<A, E | DatabaseUnavailable, R>) =>
         Effect.tapError(change, (error) =>
           error instanceof DatabaseUnavailable
             ? Effect.forEach(settings.desktops, ({ url }) => placement.control(url, id), { discard: true })
@@ -186,7 +202,7 @@ export class Tasks extends Context.Service<
 
       const fenced = (how: { readonly run: string }, at: Date) => sql`
         UPDATE "TaskRun" run SET ${sql.literal(how.run)}, "epoch" = run."epoch" + 1, "interruptedAt" = ${at}, "updatedAt" = ${at}
-        FROM task WHERE run."taskId" = task."id" RETURNING run."desktop"`
+        FROM moved task WHERE run."taskId" = task."id" RETURNING run."desktop"`
 
       /** The same; a task that has not been on a desktop yet gets one: the one it asks for, else one that answers and is idle, if possible. */
       const placed = (at: Date) => sql`
@@ -196,25 +212,34 @@ export class Tasks extends Context.Service<
             LEFT JOIN "DesktopOwner" o ON o."desktop" = d."url" LEFT JOIN "TaskRun" held ON held."active" AND held."desktop" = d."url"
             ORDER BY d."name" = (SELECT w."desktop" FROM "TaskDesktop" w WHERE w."taskId" = task."id") DESC NULLS LAST,
               o."unreachableSince" IS NULL DESC, held."taskId" IS NULL DESC LIMIT 1
-          )), 1, FALSE, ${at}, ${at} FROM task
+          )), 1, FALSE, ${at}, ${at} FROM moved task
         ON CONFLICT ("taskId") DO UPDATE SET "epoch" = "TaskRun"."epoch" + 1, "interruptedAt" = ${at}, "updatedAt" = ${at}
         RETURNING "desktop"`
 
       /**
-       * One transition of a task by its user: changes the row where `when` holds and fences the run that goes on, so
-       * that nothing of it is written any more once this is committed.
+       * One transition of a task by its user: changes the row where `when` holds and, where it `moves` the task, fences the run that goes
+       * on, so that nothing of it is written any more once this is committed.
        */
       const change = Effect.fnUntraced(function* <E>(id: TaskId, how: Transition<E>) {
+        const isVisible = yield* visible('"Task"')
         const at = DateTime.toDateUtc(yield* DateTime.now)
+        const traceparent = how.setsGoing === true ? Option.getOrNull(yield* currentTraceparent) : null
         const rows = yield* sql`
-          WITH task AS (
-            UPDATE "Task" SET ${sql.literal(how.set)}, "updatedAt" = ${at} WHERE "id" = ${id} AND ${sql.literal(how.when)} RETURNING *
-          ), run AS (${how.places === true && settings.desktops.length > 0 ? placed(at) : fenced(how, at)}), event AS (
+          WITH seen AS (
+            SELECT "id", "status" FROM "Task" WHERE "id" = ${id} AND ${isVisible} AND ${sql.literal(how.when)} FOR NO KEY UPDATE
+          ), task AS (
+            UPDATE "Task" SET ${how.set(at)}, "updatedAt" = ${at} FROM seen WHERE "Task"."id" = seen."id" RETURNING "Task".*
+          ), moved AS (
+            SELECT task."id" FROM task JOIN seen ON seen."id" = task."id" WHERE ${sql.literal(how.moves ?? "TRUE")}
+          ), run AS (${how.places === true && settings.desktops.length > 0 ? placed(at) : fenced(how, at)}), trace AS (
+            INSERT INTO "TaskTrace" ("taskId", "traceparent") SELECT task."id", ${traceparent} FROM task WHERE ${traceparent}::text IS NOT NULL
+            ON CONFLICT ("taskId") DO UPDATE SET "previous" = "TaskTrace"."traceparent", "traceparent" = excluded."traceparent"
+          ), event AS (
             INSERT INTO "TaskEvent" ("taskId", "kind", "payload", "createdAt") SELECT task."id", 'task_updated', ${taskOf}, ${at} FROM task
           )
-          SELECT ${taskOf} AS task, (SELECT "desktop" FROM run) AS desktop FROM task`
+          SELECT ${taskOf} AS task, (SELECT "desktop" FROM run) AS desktop, EXISTS (SELECT 1 FROM moved) AS "hasMoved" FROM task`
         if (rows[0] === undefined) {
-          const found = yield* sql`SELECT 1 FROM "Task" WHERE "id" = ${id}`
+          const found = yield* sql`SELECT 1 FROM "Task" WHERE "id" = ${id} AND ${isVisible}`
           return yield* Effect.fail(found.length === 0 ? new TaskNotFound({ id }) : how.refused(id))
         }
         return yield* decodeChanged(rows[0])
@@ -228,46 +253,70 @@ export class Tasks extends Context.Service<
 
       const transition = Effect.fnUntraced(function* <E>(id: TaskId, how: Transition<E>) {
         yield* Effect.annotateCurrentSpan({ "task.id": id })
-        const { desktop, task } = yield* orLook(id, change(id, how))
+        const { desktop, ...changed } = yield* orLook(id, change(id, how))
         yield* tellWorker(id, desktop ?? (yield* desktopOf(id)))
-        return task
+        return changed
       })
 
       const takeover = Effect.fn("Tasks.takeover")((id: TaskId) =>
         transition(id, {
-          set: `"control" = 'USER', "error" = NULL`,
+          set: () => sql.literal(`"control" = 'USER', "error" = NULL`),
           when: `"control" = 'ASSISTANT'`,
           run: `"active" = run."active"`,
           places: true,
           refused: () => new TaskNotUnderAgentControl({ id })
-        })
+        }).pipe(Effect.map(({ task }) => task))
       )
 
       const resume = Effect.fn("Tasks.resume")((id: TaskId) =>
         transition(id, {
-          set: `"control" = 'ASSISTANT', "status" = 'RUNNING', "error" = NULL, "completedAt" = NULL`,
+          set: () => sql.literal(`"control" = 'ASSISTANT', "status" = 'RUNNING', "error" = NULL, "completedAt" = NULL`),
           when: `"control" = 'USER'`,
           run: `"active" = run."active"`,
+          setsGoing: true,
           refused: () => new TaskNotUnderUserControl({ id })
-        })
+        }).pipe(Effect.map(({ task }) => task))
       )
 
       const cancel = Effect.fn("Tasks.cancel")((id: TaskId) =>
         transition(id, {
-          set: `"status" = 'CANCELLED', "error" = NULL`,
+          set: () => sql.literal(`"status" = 'CANCELLED', "error" = NULL`),
           when: `"status" NOT IN ('COMPLETED', 'FAILED', 'CANCELLED')`,
           run: `"active" = FALSE`,
           refused: () => new TaskAlreadyFinished({ id })
-        }).pipe(Effect.tap(() => analytics.report(id)))
+        }).pipe(
+          Effect.map(({ task }) => task),
+          Effect.tap(() => measure(metrics.tasksEnded, 1, { status: "CANCELLED" })),
+          Effect.tap(() => analytics.report(id))
+        )
       )
+
+      const update = Effect.fn("Tasks.update")(function* (id: TaskId, patch: TaskPatch) {
+        const { hasMoved, task } = yield* transition(id, {
+          set: (at) => patchedColumns(sql, patch, at),
+          when: "TRUE",
+          moves: 'seen."status" <> task."status"',
+          run:
+            patch.status !== undefined && keepsDesktop(patch.status) ? `"active" = run."active"` : `"active" = FALSE`,
+          places: patch.status === "NEEDS_HELP",
+          setsGoing: patch.status === "RUNNING" || patch.status === "PENDING",
+          refused: () => new TaskNotFound({ id })
+        })
+        if (hasMoved && finishedStatuses.includes(task.status)) {
+          yield* measure(metrics.tasksEnded, 1, { status: task.status })
+          yield* analytics.report(id)
+        }
+        return task
+      })
 
       const drop = Effect.fnUntraced(function* (id: TaskId) {
         const at = DateTime.toDateUtc(yield* DateTime.now)
         const rows = yield* sql`
           WITH task AS (
-            DELETE FROM "Task" WHERE "id" = ${id} RETURNING "id"
+            DELETE FROM "Task" WHERE "id" = ${id} AND ${yield* visible('"Task"')} RETURNING "id", "userId"
           ), event AS (
-            INSERT INTO "TaskEvent" ("taskId", "kind", "payload", "createdAt") SELECT task."id", 'task_deleted', to_json(task."id"), ${at} FROM task
+            INSERT INTO "TaskEvent" ("taskId", "kind", "payload", "createdAt", "userId")
+            SELECT task."id", 'task_deleted', to_json(task."id"), ${at}, task."userId" FROM task
           )
           SELECT (SELECT run."desktop" FROM "TaskRun" run WHERE run."taskId" = task."id") AS desktop FROM task`
         if (rows[0] === undefined) return yield* new TaskNotFound({ id })
@@ -280,18 +329,22 @@ export class Tasks extends Context.Service<
         yield* tellWorker(id, desktop)
       })
 
-      return Tasks.of({ create, get, list, remove, takeover, resume, cancel })
+      return Tasks.of({ create, get, list: listTasks(sql), inProgress, update, remove, takeover, resume, cancel })
     })
   )
 }
 
 /** Changes of a task's row and its run's, as SQL, and what is said where they do not apply. */
 interface Transition<E> {
-  readonly set: string
+  readonly set: (at: Date) => Statement.Fragment
   readonly when: string
+  /** Whether the change ends the run that goes on, by what was `seen` and the `task` now; it does, unless told otherwise. */
+  readonly moves?: string
   readonly run: string
   /** The task needs a desktop, if it has none yet. */
   readonly places?: boolean
+  /** What the task does next is done for this request: its run continues the request's trace. */
+  readonly setsGoing?: boolean
   readonly refused: (id: TaskId) => E
 }
 
@@ -302,14 +355,11 @@ const firstMessage = (task: NewTask): string => {
   return files.length === 0 ? `${task.description} ` : `${task.description} \n\n${lines}`
 }
 
-/** The statuses are literals of ours, so they may stand in the statement's text. */
-const statusArray = (statuses: ReadonlyArray<TaskStatus>): string =>
-  `ARRAY[${statuses.map((status) => `'${status}'`).join(",")}]::"TaskStatus"[]`
-
 const decodeCreated = Schema.decodeUnknownEffect(Schema.Struct({ task: Task }))
-const decodeChanged = Schema.decodeUnknownEffect(Schema.Struct({ task: Task, desktop: Schema.NullOr(Schema.String) }))
+const decodeChanged = Schema.decodeUnknownEffect(
+  Schema.Struct({ task: Task, desktop: Schema.NullOr(Schema.String), hasMoved: Schema.Boolean })
+)
 const decodeDesktop = Schema.decodeUnknownEffect(Schema.Struct({ desktop: Schema.NullOr(Schema.String) }))
 const decodeWithFiles = Schema.decodeUnknownEffect(
   Schema.Struct({ task: Task, files: TaskWithFiles.fields.files, desktop: Schema.NullOr(Schema.String) })
 )
-const decodePage = Schema.decodeUnknownEffect(Schema.Struct({ tasks: Schema.Array(Task), total: Schema.Int }))

@@ -1,9 +1,11 @@
 import { Context, DateTime, Effect, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { repeatable } from "../database/DatabaseRetry.ts"
+import { Caller } from "../domain/Caller.ts"
 import { ModelCall, type TaskUsage } from "../domain/ModelCall.ts"
 import type { TaskId } from "../domain/Task.ts"
 import { type DatabaseUnavailable, TaskNotFound } from "../domain/TaskErrors.ts"
+import { visibleTo } from "./Visibility.ts"
 
 /** What a task used since an instant. `cost` is in US dollars and leaves out calls whose prices are not known. */
 export interface Spent {
@@ -16,7 +18,7 @@ export interface Spent {
 export class Usage extends Context.Service<
   Usage,
   {
-    readonly ofTask: (id: TaskId) => Effect.Effect<TaskUsage, TaskNotFound | DatabaseUnavailable>
+    readonly ofTask: (id: TaskId) => Effect.Effect<TaskUsage, TaskNotFound | DatabaseUnavailable, Caller>
     /** Since the given instant (UTC), null meaning ever: a person who hands a task back grants it a new budget. */
     readonly spent: (id: TaskId, since: DateTime.Utc | null) => Effect.Effect<Spent, DatabaseUnavailable>
   }
@@ -30,7 +32,7 @@ export class Usage extends Context.Service<
         yield* Effect.annotateCurrentSpan({ "task.id": id })
         const rows = yield* sql`
           SELECT t."id" AS task, c.* FROM "Task" t LEFT JOIN "ModelCall" c ON c."taskId" = t."id"
-          WHERE t."id" = ${id} ORDER BY c."createdAt", c."id"`
+          WHERE t."id" = ${id} AND ${visibleTo(sql, yield* Caller, "t")} ORDER BY c."createdAt", c."id"`
         if (rows[0] === undefined) return yield* new TaskNotFound({ id })
         const calls = (yield* decodeCalls(rows.filter((row) => row.id !== null))).map(toCall)
         return { calls, total: totalOf(calls) }

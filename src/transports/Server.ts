@@ -2,10 +2,11 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from "node:net"
 import type { Duplex } from "node:stream"
 import { NodeHttpServer, NodeWS } from "@effect/platform-node"
-import { Context, Deferred, Effect, Layer, Schedule, Schema, Scope } from "effect"
+import { Context, Deferred, Duration, Effect, Layer, Schedule, Schema, Scope } from "effect"
 import { HttpServer } from "effect/http"
 import { NetAddress } from "effect/net"
 import { Settings } from "../config/Settings.ts"
+import { lacksHost, refuseConnection, refuseMalformed, refuseRequest } from "./Refusals.ts"
 
 /** The address can't be listened on; the message says what to do. */
 export class ListenFailed extends Schema.TaggedError<ListenFailed>()("ListenFailed", { message: Schema.String }) {}
@@ -26,30 +27,40 @@ export class SocketPort extends Context.Service<
  * Milliseconds. Slow headers and bodies are given up; an idle connection lives longer than those of usual proxies (60 s),
  * so that it is the proxy that closes it and no request gets lost.
  */
-const timeouts = {
-  headersTimeout: 20_000,
-  requestTimeout: 300_000,
-  connectionsCheckingInterval: 5_000,
-  keepAliveTimeout: 65_000
-}
+const timeouts = (requestTimeout: number) => ({
+  headersTimeout: Math.min(20_000, requestTimeout),
+  requestTimeout,
+  connectionsCheckingInterval: Math.min(5_000, requestTimeout),
+  keepAliveTimeout: 65_000,
+  // Asked for below, with an answer in words.
+  requireHostHeader: false,
+  // Other protocols (h2c) are not spoken: such a request is answered as if it had not asked (RFC 9110, section 7.8).
+  shouldUpgradeCallback: ({ headers }: IncomingMessage) => headers.upgrade?.toLowerCase() === "websocket"
+})
 
 /**
  * The one port of the service, for Effect's HttpServer and for Socket.IO: each sees its own requests and upgrades only.
- * At the end nobody is let in any more, running requests get `shutdownTimeout` to finish, and the rest is cut off; layers
+ * At the end nobody is let in any more, running requests get most of `shutdownTimeout` to finish, and the rest is cut off; layers
  * with sockets or endless responses are built on this one, so that they have ended theirs by then.
  */
 export const layer = Layer.merge(
   Layer.effectContext(
     Effect.gen(function* () {
-      const { host, port, shutdownTimeout } = yield* Settings
+      const { host, port, requestTimeout, shutdownTimeout } = yield* Settings
       const handlers: { http?: PortHandler | undefined; sockets?: PortHandler | undefined } = {}
       const choose = ({ url }: IncomingMessage) =>
         handlers[url?.startsWith("/socket.io/") === true ? "sockets" : "http"]
-      const server = createServer(timeouts)
-      server.on("request", (request, response) => (choose(request) ?? notReady).handleRequest(request, response))
-      server.on("upgrade", (request, socket, head) =>
-        (choose(request) ?? notReady).handleUpgrade(request, socket, head)
-      )
+      const server = createServer(timeouts(Duration.toMillis(requestTimeout)))
+      refuseMalformed(server)
+      server.on("request", (request, response) => {
+        if (lacksHost(request)) return refuseRequest(response, 400, "The request has no Host header")
+        return (choose(request) ?? notReady).handleRequest(request, response)
+      })
+      server.on("upgrade", (request, socket, head) => {
+        // Node leaves these half open; a route that is no WebSocket's would go on answering a client that has left.
+        socket.once("end", () => socket.end())
+        ;(choose(request) ?? notReady).handleUpgrade(request, socket, head)
+      })
 
       const closed = yield* untilClosed(server)
       yield* listen(server, { host, port })
@@ -72,6 +83,7 @@ export const layer = Layer.merge(
           // Closing this scope interrupts the requests that are still running.
           const scope = yield* Scope.fork(yield* Effect.scope, "parallel")
           const webSockets = new NodeWS.WebSocketServer({ noServer: true })
+          webSockets.on("wsClientError", ({ message }, socket) => refuseConnection(socket, 400, message))
           yield* put("http", {
             handleRequest: yield* NodeHttpServer.makeHandler(app, { scope, middleware }),
             handleUpgrade: yield* NodeHttpServer.makeUpgradeHandler(Effect.succeed(webSockets), app, {
@@ -79,7 +91,9 @@ export const layer = Layer.merge(
               middleware
             })
           })
-          yield* Effect.addFinalizer(() => drain(server, closed).pipe(Effect.timeoutOption(shutdownTimeout)))
+          yield* Effect.addFinalizer(() =>
+            drain(server, closed).pipe(Effect.timeoutOption(Duration.times(shutdownTimeout, 0.8)))
+          )
         })
       })
       return Context.make(HttpServer.HttpServer, http).pipe(
@@ -92,18 +106,8 @@ export const layer = Layer.merge(
 
 /** Answers while the service starts or stops. */
 const notReady: PortHandler = {
-  handleRequest: (_, response) => {
-    const body = JSON.stringify({
-      message: "The service is starting or stopping",
-      error: "Service Unavailable",
-      statusCode: 503
-    })
-    response.writeHead(503, { "content-type": "application/json", "retry-after": "1", connection: "close" }).end(body)
-  },
-  handleUpgrade: (_, socket) => {
-    socket.on("error", () => socket.destroy())
-    socket.end("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n")
-  }
+  handleRequest: (_, response) => refuseRequest(response, 503, "The service is starting or stopping"),
+  handleUpgrade: (_, socket) => refuseConnection(socket, 503, "The service is starting or stopping")
 }
 
 const listen = Effect.fnUntraced(function* (server: Server, options: { readonly host: string; readonly port: number }) {

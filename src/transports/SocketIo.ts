@@ -1,11 +1,19 @@
 import { createServer } from "node:http"
 import { Effect, Layer, Option, Queue, Schedule, Schema } from "effect"
-import { type Socket, Server as SocketServer } from "socket.io"
+import { Headers } from "effect/http"
+import { type DefaultEventsMap, type Socket, Server as SocketServer } from "socket.io"
+import { Accounts } from "../auth/Accounts.ts"
+import { Logins } from "../auth/Logins.ts"
 import { Settings } from "../config/Settings.ts"
+import { Caller, type CallerIdentity, everybody } from "../domain/Caller.ts"
+import { TaskId } from "../domain/Task.ts"
 import type { TaskEvent, TaskEventPointer } from "../domain/TaskEvent.ts"
 import { TaskEvents } from "../events/TaskEvents.ts"
+import { Visibility } from "../tasks/Visibility.ts"
+import { clientAddress } from "./ClientAddress.ts"
 import { SocketPort } from "./Server.ts"
 import { RecoveryAdapter } from "./SocketIoRecovery.ts"
+import { SocketStats } from "./SocketStats.ts"
 
 /** Handshake values of the original (socketio.md); milliseconds and bytes. */
 const engineOptions = { pingInterval: 25_000, pingTimeout: 20_000, maxHttpBufferSize: 1_000_000 }
@@ -19,21 +27,34 @@ const longestBacklog = 64 * 1024 * 1024
 /** A page shows one task, a dashboard some; a client that joins more is up to no good. */
 const mostRooms = 1_000
 
+/** What is remembered of a socket, also while its client is away. */
+interface SocketData {
+  caller: CallerIdentity
+}
+
+type Gateway = SocketServer<DefaultEventsMap, DefaultEventsMap, DefaultEventsMap, SocketData>
+type ClientSocket = Socket<DefaultEventsMap, DefaultEventsMap, DefaultEventsMap, SocketData>
+
 /** The Socket.IO gateway (socketio.md): rooms per task, and every committed event to those who should have it. */
 export const layer = Layer.effectDiscard(
   Effect.gen(function* () {
     const settings = yield* Settings
     const events = yield* TaskEvents
     const port = yield* SocketPort
+    const accounts = yield* Accounts
+    const logins = yield* Logins
+    const stats = yield* SocketStats
+    const visibility = yield* Visibility
+    const run = Effect.runForkWith(yield* Effect.context<never>())
 
     // Never listens: socket.io attaches to it as to any server, and the port hands over what is for it.
     const inner = createServer()
     const io = yield* Effect.acquireRelease(
       Effect.sync(() => {
-        const server = new SocketServer({
+        const server: Gateway = new SocketServer({
           ...engineOptions,
           cors: corsOptions(settings.corsOrigins),
-          connectionStateRecovery: {},
+          connectionStateRecovery: { skipMiddlewares: false },
           adapter: RecoveryAdapter
         })
         return server.attach(inner)
@@ -43,11 +64,80 @@ export const layer = Layer.effectDiscard(
     )
     const recovery = io.of("/").adapter
     if (!(recovery instanceof RecoveryAdapter)) return yield* Effect.die(new Error("Socket.IO has another adapter"))
+    // Socket.IO sends what was missed before it is known who has come back.
+    recovery.restoresAtOnce = !accounts.areOn
 
+    const addressOf = ({ conn, handshake }: ClientSocket) => {
+      const { "x-forwarded-for": forwarded } = handshake.headers
+      return clientAddress(
+        settings.proxies,
+        Option.fromNullishOr(conn.remoteAddress),
+        typeof forwarded === "string" ? forwarded : forwarded?.join(",")
+      )
+    }
+    const perAddress = new Map<string, number>()
+    io.use((socket, next) => {
+      const address = addressOf(socket)
+      const count = perAddress.get(address) ?? 0
+      if (count >= settings.socketsPerAddress) return next(new Error("Too many sockets of this address"))
+      perAddress.set(address, count + 1)
+      socket.conn.once("close", () => {
+        const left = (perAddress.get(address) ?? 1) - 1
+        if (left === 0) perAddress.delete(address)
+        else perAddress.set(address, left)
+      })
+      next()
+    })
+    io.use((socket, next) => {
+      run(
+        accounts.identify({ headers: handshakeHeaders(socket), mayChange: false }).pipe(
+          Effect.match({
+            onSuccess: (caller) => {
+              socket.data.caller = caller
+              next()
+            },
+            onFailure: ({ message }) => next(new Error(message))
+          })
+        )
+      )
+    })
     io.on("connection", (socket) => {
+      const { caller } = socket.data
+      if (accounts.areOn) void socket.join(caller.seesAll ? administrators : userRoom(caller.userId))
       resume(socket, recovery)
-      serveRooms(socket)
+      const mayJoin = (taskId: TaskId) =>
+        caller.seesAll
+          ? Effect.succeed(true)
+          : visibility.ofTask(taskId).pipe(
+              Effect.catchTag("DatabaseUnavailable", () => Effect.succeed(false)),
+              Effect.provideService(Caller, caller)
+            )
+      const rooms = run(serveRooms(socket, mayJoin))
+      socket.once("disconnect", () => rooms.interruptUnsafe())
       cutOffWhenBehind(socket)
+      cutOffWhenTalkative(socket)
+    })
+    yield* stats.register(() => {
+      // Each socket is in a room of its own, too, which has its id.
+      const rooms = [...recovery.rooms].filter(([room]) => !recovery.sids.has(room))
+      return {
+        total_connections: recovery.sids.size,
+        total_rooms: rooms.length,
+        rooms: Object.fromEntries(rooms.map(([room, { size }]) => [room, size]))
+      }
+    })
+    yield* logins.follow({
+      inUse: () =>
+        [...[...io.of("/").sockets.values()].map(({ data }) => data), ...recovery.lostData()].flatMap((data) => {
+          const { login } = callerOf(data)
+          return login === null ? [] : [login.id]
+        }),
+      ended: (id) => {
+        recovery.forget((data) => callerOf(data).login?.id === id)
+        for (const socket of io.of("/").sockets.values()) {
+          if (socket.data.caller.login?.id === id) socket.disconnect(true)
+        }
+      }
     })
     yield* Effect.sync(() => recovery.expire()).pipe(Effect.repeat(Schedule.spaced("30 seconds")), Effect.forkScoped)
 
@@ -59,7 +149,9 @@ export const layer = Layer.effectDiscard(
     const wants = (pointer: TaskEventPointer): boolean =>
       recovery.hasAudience(isForEveryone(pointer) ? undefined : roomOf(pointer.taskId))
     const publish = (event: TaskEvent): boolean =>
-      (isForEveryone(event) ? io : io.to(roomOf(event.taskId))).emit(event.kind, event.payload)
+      (isForEveryone(event) ? whoMaySee(event) : io.to(roomOf(event.taskId))).emit(event.kind, event.payload)
+    const whoMaySee = ({ userId }: TaskEvent) =>
+      accounts.areOn ? io.to(userId === null ? [administrators] : [administrators, userRoom(userId)]) : io
 
     yield* events.subscribe(wants).pipe(
       Effect.flatMap((queue) =>
@@ -72,6 +164,10 @@ export const layer = Layer.effectDiscard(
     )
   })
 )
+
+/** Rooms that no client can ask for: theirs begin with `task_`. */
+const administrators = "administrators"
+const userRoom = (userId: string | null): string => `user_${userId}`
 
 const roomOf = (taskId: string): string => `task_${taskId}`
 
@@ -95,39 +191,102 @@ const RoomTaskId = Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength
 /** Both forms that clients send: the id, or the Rust version's object. */
 const decodeRoomRequest = Schema.decodeUnknownOption(Schema.Union([RoomTaskId, Schema.Struct({ task_id: RoomTaskId })]))
 
-/** `join_task` and `leave_task`. What is no task id is ignored; who asks for an acknowledgement hears whether it was one. */
-const serveRooms = (socket: Socket): void => {
-  const serve = (event: string, act: (room: string) => void) => {
-    socket.on(event, (...args: ReadonlyArray<unknown>) => {
-      const request = Option.map(decodeRoomRequest(args[0]), (id) => (typeof id === "string" ? id : id.task_id))
-      if (Option.isSome(request)) act(roomOf(request.value))
-      const acknowledge = args.at(-1)
-      if (typeof acknowledge === "function") acknowledge({ ok: Option.isSome(request) })
-    })
-  }
-  serve("join_task", (room) => {
-    if (socket.rooms.size < mostRooms) void socket.join(room)
+/**
+ * `join_task` and `leave_task`, one after the other. What is no task id, or no task of the caller's, is ignored; who asks for an
+ * acknowledgement hears whether something came of it.
+ */
+const serveRooms = (socket: ClientSocket, mayJoin: (taskId: TaskId) => Effect.Effect<boolean>): Effect.Effect<never> =>
+  Effect.gen(function* () {
+    const requests = yield* Queue.dropping<Effect.Effect<void>>(mostRooms)
+    const serve = (event: string, act: (taskId: string) => Effect.Effect<boolean>) => {
+      socket.on(event, (...args: ReadonlyArray<unknown>) => {
+        const acknowledge = args.at(-1)
+        const ok = Option.match(decodeRoomRequest(args[0]), {
+          onNone: () => Effect.succeed(false),
+          onSome: (id) => act(typeof id === "string" ? id : id.task_id)
+        })
+        Queue.offerUnsafe(
+          requests,
+          Effect.map(ok, (ok) => {
+            if (typeof acknowledge === "function") acknowledge({ ok })
+          })
+        )
+      })
+    }
+    serve("join_task", (id) =>
+      Effect.tap(mayJoin(TaskId.make(id)), (may) =>
+        Effect.sync(() => {
+          if (may && socket.rooms.size < mostRooms) void socket.join(roomOf(id))
+        })
+      )
+    )
+    serve("leave_task", (id) =>
+      Effect.sync(() => {
+        void socket.leave(roomOf(id))
+        return true
+      })
+    )
+    return yield* Effect.forever(Effect.flatten(Queue.take(requests)))
   })
-  serve("leave_task", (room) => void socket.leave(room))
-}
+
+/** Who the socket belongs to; `data` is what socket.io remembers of one whose client is away. */
+const callerOf = (data: unknown): CallerIdentity =>
+  Option.match(decodeData(data), { onNone: () => everybody, onSome: ({ caller }) => caller })
+
+const decodeData = Schema.decodeUnknownOption(
+  Schema.Struct({
+    caller: Schema.Struct({
+      userId: Schema.NullOr(Schema.String),
+      seesAll: Schema.Boolean,
+      login: Schema.NullOr(Schema.Struct({ id: Schema.String, kind: Schema.Literals(["session", "key"]) }))
+    })
+  })
+)
+
+const decodeToken = Schema.decodeUnknownOption(Schema.Struct({ token: Schema.NonEmptyString }))
+
+/** Browsers can't set headers on a WebSocket: `auth: { token }` of the handshake stands for a bearer token. */
+const handshakeHeaders = ({ handshake }: ClientSocket): Headers.Headers =>
+  Option.match(decodeToken(handshake.auth), {
+    onNone: () => Headers.fromInput(handshake.headers),
+    onSome: ({ token }) => Headers.fromInput({ ...handshake.headers, authorization: `Bearer ${token}` })
+  })
 
 const decodeAuth = Schema.decodeUnknownOption(
   Schema.Struct({ pid: Schema.String, offset: Schema.optionalKey(Schema.String) })
 )
 
 /** Gives a client that comes back what socket.io could not recover: see `RecoveryAdapter`. */
-const resume = (socket: Socket, recovery: RecoveryAdapter): void => {
+const resume = (socket: ClientSocket, recovery: RecoveryAdapter): void => {
   const auth = socket.recovered ? Option.none() : decodeAuth(socket.handshake.auth)
   if (Option.isNone(auth)) return
-  const { missed, rooms } = recovery.resume(auth.value.pid, auth.value.offset)
+  const { pid, offset } = auth.value
+  const { missed, rooms } = recovery.resume(pid, offset, (data) => callerOf(data).userId === socket.data.caller.userId)
   void socket.join([...rooms])
   for (const [event, ...args] of missed) socket.emit(String(event), ...args)
+}
+
+/** Most messages of one client in a window, and the window's length in ms: a dashboard that joins all its tasks at once stays below. */
+const talk = { most: 2_000, window: 10_000 }
+
+/** Cuts a client off that says more than anybody has to say. */
+const cutOffWhenTalkative = (socket: ClientSocket): void => {
+  let begun = performance.now()
+  let count = 0
+  socket.onAny(() => {
+    if (performance.now() - begun > talk.window) {
+      begun = performance.now()
+      count = 0
+    }
+    count += 1
+    if (count > talk.most) socket.disconnect(true)
+  })
 }
 
 const decodeText = Schema.decodeUnknownOption(Schema.Struct({ data: Schema.String }))
 
 /** Cuts a client off that takes events more slowly than they come; it connects again and gets what it missed. */
-const cutOffWhenBehind = ({ conn }: Socket): void => {
+const cutOffWhenBehind = ({ conn }: ClientSocket): void => {
   let backlog = 0
   conn.on("flush", () => {
     backlog = 0

@@ -35,6 +35,8 @@ interface SentPacket {
  * to show, can have its rooms back too (`resume`): the web UI never joins again by itself (socketio.md).
  */
 export class RecoveryAdapter extends Adapter {
+  /** Whether a client gets what it missed before anybody asks who it is; else it has to wait for `resume`. */
+  restoresAtOnce = true
   /** Offsets of another process mean nothing here. */
   private readonly process = randomBytes(6).toString("hex")
   private readonly joined = new Map<string, Map<string, number>>()
@@ -54,18 +56,34 @@ export class RecoveryAdapter extends Adapter {
 
   /**
    * Rooms and missed packets (without offsets) of a lost client that socket.io itself could not recover. `offset` is that of
-   * the last packet that the client got, if any.
+   * the last packet that the client got, if any; `isSame` says of the lost socket's data whether it was the same person's.
    */
   resume(
     pid: string,
-    offset: string | undefined
+    offset: string | undefined,
+    isSame: (data: unknown) => boolean
   ): { readonly rooms: ReadonlyArray<string>; readonly missed: ReadonlyArray<ReadonlyArray<unknown>> } {
     const session = this.lost.get(pid)
+    if (session === undefined || !isSame(session.data)) return { rooms: [], missed: [] }
     this.lost.delete(pid)
-    if (session === undefined || !isAwaited(session)) return { rooms: [], missed: [] }
+    if (!isAwaited(session)) return { rooms: [], missed: [] }
     return {
       rooms: session.rooms.filter((room) => room !== session.sid),
       missed: this.missedBy(session, this.positionOf(offset) ?? 0).map(({ data }) => data.slice(0, -1))
+    }
+  }
+
+  /** What was remembered of the sockets whose clients are away. */
+  lostData(): ReadonlyArray<unknown> {
+    return [...this.lost.values()].map(({ data }) => data)
+  }
+
+  /** Forgets the lost clients of whose data it is true: they are not to come back. */
+  forget(isOver: (data: unknown) => boolean): void {
+    for (const [pid, session] of this.lost) {
+      if (!isOver(session.data)) continue
+      this.lost.delete(pid)
+      if (!this.sids.has(session.sid)) this.joined.delete(session.sid)
     }
   }
 
@@ -122,7 +140,13 @@ export class RecoveryAdapter extends Adapter {
     const received = this.positionOf(offset)
     const complete = received !== undefined && received + 1 >= (this.sent[0]?.position ?? this.position + 1)
     // A connection with the session's id still exists when its client came back, but did not hear that it was back.
-    if (session === undefined || !isAwaited(session) || !complete || this.sids.has(session.sid)) {
+    if (
+      !this.restoresAtOnce ||
+      session === undefined ||
+      !isAwaited(session) ||
+      !complete ||
+      this.sids.has(session.sid)
+    ) {
       throw new Error("The session can't be restored")
     }
     // The packets are on their way again, but not received yet: the client may be lost once more.

@@ -245,6 +245,13 @@ describe("bad values", () => {
     CORS_ORIGINS: "example.com",
     LOG_LEVEL: "loud",
     LOG_FORMAT: "xml",
+    SHUTDOWN_DELAY: "soon",
+    BYTEBOT_PROXIES: "-1",
+    BYTEBOT_RATE_LIMIT: "0",
+    BYTEBOT_REQUEST_TIMEOUT: "0",
+    BYTEBOT_SOCKETS_PER_ADDRESS: "0",
+    BYTEBOT_MAX_FILES: "many",
+    BYTEBOT_MAX_FILE_SIZE: "1e3",
     SHUTDOWN_TIMEOUT: "10s",
     DATABASE_URL: `mysql://root:${secret}@db/bytebot`,
     DATABASE_POOL_MAX: "0",
@@ -274,10 +281,14 @@ describe("bad values", () => {
     CLUSTER_PORT: "0",
     REDIS_URL: `http://:${secret}@redis`,
     AUTH_ENABLED: "y e s",
+    BYTEBOT_SIGN_UP: "perhaps",
+    BYTEBOT_LOGIN_LIMIT: "none",
     BETTER_AUTH_URL: "example",
     BETTER_AUTH_TRUSTED_ORIGINS: " , ",
     OTEL_EXPORTER_OTLP_ENDPOINT: "collector:4318",
-    OTEL_EXPORTER_OTLP_PROTOCOL: "thrift",
+    OTEL_EXPORTER_OTLP_HEADERS: "a b=c",
+    OTEL_EXPORTER_OTLP_PROTOCOL: "grpc",
+    OTEL_RESOURCE_ATTRIBUTES: "a=%",
     OTEL_TRACES_SAMPLER: "sometimes",
     OTEL_TRACES_SAMPLER_ARG: "1.5"
   }
@@ -356,7 +367,8 @@ describe("secrets", () => {
       const settings = yield* settingsFrom({
         ...secrets,
         DATABASE_URL: "postgresql://u:DATABASE_URL-planted@h/d",
-        REDIS_URL: "rediss://:REDIS_URL-planted@h"
+        REDIS_URL: "rediss://:REDIS_URL-planted@h",
+        OTEL_EXPORTER_OTLP_HEADERS: "authorization=planted"
       })
       assert.isAtLeast(Object.keys(secrets).length, 8)
       for (const shown of [inspect(settings, { depth: 9 }), JSON.stringify(settings), settings.notices.join()]) {

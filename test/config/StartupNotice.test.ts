@@ -19,6 +19,7 @@ describe("the notice at start", () => {
         "Before tasks can run it needs (in the environment or in .env, then start again):",
         "  - a model: set ANTHROPIC_API_KEY or OPENAI_API_KEY or GEMINI_API_KEY or BYTEBOT_LLM_PROXY_URL",
         "  - a desktop: set BYTEBOT_DESKTOP_BASE_URL=http://localhost:9990",
+        "Warning: whoever reaches http://0.0.0.0:9991 can use the desktop and read every task: set AUTH_ENABLED=true, or HOST=127.0.0.1",
         "Try: curl http://localhost:9991/tasks"
       ])
     })

@@ -30,6 +30,8 @@ export const fillDatabase = Effect.fnUntraced(function* (large: number) {
     INSERT INTO "Account" ("id", "userId", "accountId", "providerId", "password", "updatedAt")
     VALUES ('account', 'user', 'user', 'credential', 'hash$2b$', ${at})`
   yield* sql`
+    INSERT INTO "ApiKey" ("id", "userId", "name", "start", "hash", "createdAt") VALUES ('key', 'user', 'machine', 'bytebot_', 'h', ${at})`
+  yield* sql`
     INSERT INTO "Verification" ("id", "identifier", "value", "expiresAt", "updatedAt") VALUES ('verification', 'i', 'v', ${at}, ${at})`
   for (const [index, text] of awkwardTexts.entries()) {
     const json = JSON.stringify({ z: text, a: [text, null, 1.5e300, true], [text]: "key" })
@@ -51,6 +53,8 @@ export const fillDatabase = Effect.fnUntraced(function* (large: number) {
     INSERT INTO "TaskRun" ("taskId", "desktop", "epoch", "active", "createdAt", "updatedAt") VALUES ('task-1', 'http://d', 7, true, ${at}, ${at})`
   yield* sql`
     INSERT INTO "TaskDesktop" ("taskId", "desktop") VALUES ('task-1', 'office')`
+  yield* sql`
+    INSERT INTO "TaskTrace" ("taskId", "traceparent") VALUES ('task-1', '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01')`
   yield* sql`
     INSERT INTO "DesktopOwner" ("desktop", "generation", "replica", "since", "lastSeenAt") VALUES ('http://d', 3, '10.0.0.1:34431', ${at}, ${at})`
   yield* sql`

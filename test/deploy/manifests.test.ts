@@ -135,20 +135,3 @@ describe("the manifests for Kubernetes", () => {
     assert.include(kustomization.resources, "poddisruptionbudget.yaml")
   })
 })
-
-describe("the image", () => {
-  const lines = read("Dockerfile").split("\n")
-
-  it("has what the service needs, and runs it as an ordinary user", () => {
-    assert.isTrue(lines.filter((line) => line.startsWith("FROM")).every((line) => line.startsWith("FROM node:24-slim")))
-    assert.isTrue(lines.some((line) => line.startsWith("RUN npm ci --omit=dev")))
-    assert.include(lines, "USER node")
-    assert.isTrue(lines.some((line) => line.startsWith("HEALTHCHECK")))
-    assert.strictEqual(
-      lines.findLast((line) => line.startsWith("CMD")),
-      `CMD ["node", "src/main.ts"]`
-    )
-    const copied = lines.flatMap((line) => /^COPY (\w+) \.\/\1$/.exec(line)?.[1] ?? [])
-    assert.sameMembers(copied, ["migrations", "src"])
-  })
-})

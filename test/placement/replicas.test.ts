@@ -75,8 +75,9 @@ it.live(
 
       const second = yield* create(other)
       yield* nextCall(3)
-      assert.strictEqual((yield* roles).driver.name, driver.name)
-      yield* request(other.url, "DELETE", `/tasks/${second}`)
+      // On a machine that is short of breath the desktop may have changed hands meanwhile.
+      const bystander = (yield* roles).other
+      yield* request(bystander.url, "DELETE", `/tasks/${second}`)
       yield* aborted(3)
 
       model.setDefault(done)

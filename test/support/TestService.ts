@@ -8,7 +8,7 @@ import { Settings } from "../../src/config/Settings.ts"
 import * as Service from "../../src/Service.ts"
 
 /** The real service on a free port, with a private PostgreSQL of its own, until the scope closes. */
-export const startService = Effect.fn("startService")(function* (variables: Readonly<Record<string, string>>) {
+export const startService = Effect.fnUntraced(function* (variables: Readonly<Record<string, string>>) {
   const folder = yield* Effect.acquireRelease(
     Effect.promise(() => mkdtemp(join(tmpdir(), "bytebot-test-"))),
     (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))

@@ -1,8 +1,9 @@
 import type AnthropicClient from "@anthropic-ai/sdk"
 import { Duration, Effect, Redacted, Schema } from "effect"
 import { ContentBlock, type DocumentBlock, type ToolResultContent } from "../../domain/ContentBlock.ts"
-import type { ToolDefinition } from "../Tools.ts"
 import type { Model } from "../../domain/Model.ts"
+import type { ToolDefinition } from "../Tools.ts"
+import { boundedFetch } from "./BoundedFetch.ts"
 import { type LanguageModel, ModelError, type ModelReply, type ModelRequest, type Turn } from "./LanguageModel.ts"
 
 /** The models on offer. Names: the type definitions of the vendor's SDK (those not marked deprecated). */
@@ -38,7 +39,8 @@ export const make = (options: { readonly apiKey: Redacted.Redacted; readonly bas
             apiKey: Redacted.value(options.apiKey),
             baseURL: options.baseUrl ?? null,
             maxRetries: 0,
-            timeout: Duration.toMillis(patience)
+            timeout: Duration.toMillis(patience),
+            fetch: boundedFetch
           })
       )
     )
@@ -50,7 +52,7 @@ export const make = (options: { readonly apiKey: Redacted.Redacted; readonly bas
             ? toModelError(cause.status, wordsOf(cause), cause.headers)
             : new ModelError({ reason: "Unavailable", message: "Anthropic's answer could not be read" })
     )
-    const generate = Effect.fn("Anthropic.generate")(function* (request: ModelRequest) {
+    const generate = Effect.fnUntraced(function* (request: ModelRequest) {
       yield* Effect.annotateCurrentSpan({
         "gen_ai.provider.name": "anthropic",
         "gen_ai.request.model": request.model ?? defaultModel

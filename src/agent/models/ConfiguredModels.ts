@@ -1,5 +1,5 @@
-import { Effect, Layer, Option } from "effect"
-import { Settings } from "../../config/Settings.ts"
+import { Effect, Layer, Option, Redacted } from "effect"
+import { Settings, type SettingsValues } from "../../config/Settings.ts"
 import { type LanguageModel, LanguageModels, ModelError, providerTitles } from "./LanguageModel.ts"
 import { providers } from "./Providers.ts"
 
@@ -9,9 +9,10 @@ export const layer = Layer.effect(
   Effect.gen(function* () {
     const settings = yield* Settings
     const made = new Map<string, LanguageModel>()
+    const keys = keysIn(settings)
     for (const { make, name } of providers) {
       const language = make(settings)
-      if (Option.isSome(language)) made.set(name, yield* language.value)
+      if (Option.isSome(language)) made.set(name, keepingSecret(keys, yield* language.value))
     }
     return LanguageModels.of({
       of: (name) => {
@@ -30,4 +31,27 @@ const missing = (name: string): ModelError => {
         reason: "Unauthorized",
         message: `The models of ${providerTitles[provider.name]} need ${provider.needs}`
       })
+}
+
+/** Shorter ones are no keys, and may be parts of words. */
+const shortestKey = 8
+
+const keysIn = ({ anthropicApiKey, geminiApiKey, llmProxyApiKey, openaiApiKey }: SettingsValues) =>
+  [anthropicApiKey, openaiApiKey, geminiApiKey, llmProxyApiKey]
+    .flatMap((key) => (Option.isSome(key) ? [Redacted.value(key.value)] : []))
+    .filter((key) => key.length >= shortestKey)
+
+/** The words of a failure become a task's `error`, which clients see; providers and proxies repeat the key in them. */
+const keepingSecret = (keys: ReadonlyArray<string>, language: LanguageModel): LanguageModel => {
+  const withoutKeys = ({ message, reason, retryAfter }: ModelError) =>
+    new ModelError({
+      reason,
+      message: keys.reduce((words, key) => words.replaceAll(key, "…"), message),
+      ...(retryAfter === undefined ? {} : { retryAfter })
+    })
+  return {
+    generate: (request) => Effect.mapError(language.generate(request), withoutKeys),
+    list: Effect.mapError(language.list, withoutKeys),
+    limits: language.limits
+  }
 }

@@ -1,5 +1,6 @@
 import { Duration, Effect, Redacted, Schema } from "effect"
 import type { Model } from "../../domain/Model.ts"
+import { boundedFetch } from "./BoundedFetch.ts"
 import { toModelError } from "./GoogleErrors.ts"
 import { toReply } from "./GoogleReply.ts"
 import { toContents, toDeclaration } from "./GoogleRequest.ts"
@@ -41,6 +42,7 @@ export const make = (options: { readonly apiKey: Redacted.Redacted; readonly bas
             enterprise: false,
             httpOptions: {
               apiVersion,
+              fetch: boundedFetch,
               timeout: Duration.toMillis(patience),
               ...(options.baseUrl === undefined ? {} : { baseUrl: options.baseUrl })
             }
@@ -53,9 +55,9 @@ export const make = (options: { readonly apiKey: Redacted.Redacted; readonly bas
         (cause: unknown): ModelError =>
           cause instanceof ApiError ? toModelError(cause.status, cause.message) : unanswered(cause)
     )
-    const generate = Effect.fn("Google.generate")(function* (request: ModelRequest) {
+    const generate = Effect.fnUntraced(function* (request: ModelRequest) {
       const model = request.model ?? defaultModel
-      yield* Effect.annotateCurrentSpan({ "gen_ai.provider.name": "google", "gen_ai.request.model": model })
+      yield* Effect.annotateCurrentSpan({ "gen_ai.provider.name": "gcp.gemini", "gen_ai.request.model": model })
       const { FunctionCallingConfigMode } = yield* sdk
       const google = yield* client
       const toError = yield* failed

@@ -1,4 +1,5 @@
 import { Duration, Effect, Redacted, Ref, Schema } from "effect"
+import { boundedFetch } from "./BoundedFetch.ts"
 import { type LanguageModel, ModelError, type ModelRequest } from "./LanguageModel.ts"
 import { type OpenAIProblem, toModelError, toProblem } from "./OpenAIErrors.ts"
 import { defaultModel, fromListed } from "./OpenAIModels.ts"
@@ -25,7 +26,8 @@ export const make = (options: { readonly apiKey: Redacted.Redacted; readonly bas
             apiKey: Redacted.value(options.apiKey),
             baseURL: options.baseUrl ?? null,
             maxRetries: 0,
-            timeout: Duration.toMillis(patience)
+            timeout: Duration.toMillis(patience),
+            fetch: boundedFetch
           }),
           failed: (cause: unknown): ModelError | OpenAIProblem =>
             cause instanceof OpenAI.APIError
@@ -59,7 +61,7 @@ export const make = (options: { readonly apiKey: Redacted.Redacted; readonly bas
         })
       )
 
-    const generate = Effect.fn("OpenAI.generate")(function* (request: ModelRequest) {
+    const generate = Effect.fnUntraced(function* (request: ModelRequest) {
       yield* Effect.annotateCurrentSpan({
         "gen_ai.provider.name": "openai",
         "gen_ai.request.model": request.model ?? defaultModel

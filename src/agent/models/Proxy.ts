@@ -1,4 +1,6 @@
-import { Duration, Effect, Redacted, Ref, Schema } from "effect"
+import { Duration, Effect, Option, Redacted, Ref, Schema } from "effect"
+import { currentTraceparent, traceparentHeader } from "../../observability/TraceParent.ts"
+import { boundedFetch } from "./BoundedFetch.ts"
 import { type LanguageModel, ModelError, type ModelRequest } from "./LanguageModel.ts"
 import { type OpenAIProblem, toProblem } from "./OpenAIErrors.ts"
 import { toModelError, unexpectedShape } from "./ProxyErrors.ts"
@@ -34,7 +36,8 @@ export const make = (options: { readonly url: string; readonly apiKey: Redacted.
               apiKey: options.apiKey === undefined ? "none" : Redacted.value(options.apiKey),
               baseURL,
               maxRetries: 0,
-              timeout: Duration.toMillis(patience)
+              timeout: Duration.toMillis(patience),
+              fetch: boundedFetch
             }),
           failed: (cause: unknown): ModelError | OpenAIProblem =>
             cause instanceof OpenAI.APIError
@@ -47,12 +50,17 @@ export const make = (options: { readonly url: string; readonly apiKey: Redacted.
     /** Asks where the API is; the first place that knows the path is where it stays. */
     const ask = Effect.fnUntraced(function* (method: "get" | "post", path: string, body?: unknown) {
       const { clientOf, failed } = yield* loaded
+      const traceparent = yield* currentTraceparent
+      const headers = Option.match(traceparent, {
+        onNone: () => ({}),
+        onSome: (value) => ({ [traceparentHeader]: value })
+      })
       const at = (place: string) =>
         Effect.tryPromise({
           try: (signal) =>
             method === "get"
-              ? clientOf(place).get<unknown>(path, { signal })
-              : clientOf(place).post<unknown>(path, { body, signal }),
+              ? clientOf(place).get<unknown>(path, { signal, headers })
+              : clientOf(place).post<unknown>(path, { body, signal, headers }),
           catch: failed
         })
       const [first = options.url, second] = yield* Ref.get(places)
@@ -68,7 +76,7 @@ export const make = (options: { readonly url: string; readonly apiKey: Redacted.
       )
     })
 
-    const generate = Effect.fn("Proxy.generate")(function* (request: ModelRequest) {
+    const generate = Effect.fnUntraced(function* (request: ModelRequest) {
       yield* Effect.annotateCurrentSpan({
         "gen_ai.provider.name": "proxy",
         "gen_ai.request.model": request.model ?? defaultModel

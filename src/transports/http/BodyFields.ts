@@ -4,14 +4,15 @@ import { parse } from "qs"
 import { type RequestTooLarge, UnsupportedBody } from "../../api/RequestErrors.ts"
 import { InvalidRequest } from "../../domain/TaskErrors.ts"
 import { bodyBytes } from "./BodyBytes.ts"
+import { partsOf } from "./Multipart.ts"
 
 type Fields = { readonly [field: string]: unknown }
 
 const noFields = Effect.succeed<Fields>({})
 
 /**
- * The object that the request's body stands for, JSON or urlencoded in its extended form (`model[provider]=x`). No body,
- * an empty one, or one of another content type is an empty object.
+ * The object that the request's body stands for, JSON, or a form: urlencoded or multipart, with names in their extended
+ * form (`model[provider]`). No body, an empty one, or one of another content type is an empty object.
  */
 export const bodyFields = (
   request: HttpServerRequest.HttpServerRequest
@@ -27,6 +28,8 @@ export const bodyFields = (
       return fieldsFrom(request, charset, jsonCharsets, parseJson)
     case "application/x-www-form-urlencoded":
       return fieldsFrom(request, charset, formCharsets, parseForm)
+    case "multipart/form-data":
+      return Effect.flatMap(bodyBytes(request), (bytes) => parseMultipart(bytes, boundaryIn(contentType)))
     default:
       return noFields
   }
@@ -95,3 +98,25 @@ const parseForm = (text: string, charset: string): Effect.Effect<Fields, Invalid
       }),
     catch: () => new InvalidRequest({ message: "The form has too many parameters, or they are nested too deeply" })
   })
+
+/** RFC 2046, 5.1.1: up to 70 characters, in quotes or not. */
+const boundaryIn = (contentType: string): string =>
+  /;\s*boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))/i.exec(contentType)?.slice(1).find(Predicate.isNotUndefined) ?? ""
+
+/** Fields as of the other forms; every part `files` that is a file becomes one of the list that JSON has under this name. */
+const parseMultipart = Effect.fnUntraced(function* (bytes: Uint8Array, boundary: string) {
+  const parts = boundary === "" ? undefined : partsOf(bytes, boundary)
+  if (parts === undefined) {
+    return yield* new InvalidRequest({ message: "The body is not valid multipart/form-data" })
+  }
+  const form = new URLSearchParams()
+  for (const { bytes, fileName, name } of parts) if (fileName === undefined) form.append(name, utf8(bytes))
+  const fields = yield* parseForm(form.toString(), "utf-8")
+  const files = parts.flatMap(({ bytes, contentType, fileName = "", name }) =>
+    // A browser sends an input without a file as one that has no name.
+    (name === "files" || name === "files[]") && (fileName !== "" || bytes.length > 0)
+      ? [{ name: fileName, base64: Buffer.from(bytes).toString("base64"), type: contentType ?? "", size: bytes.length }]
+      : []
+  )
+  return files.length === 0 ? fields : { ...fields, files }
+})

@@ -28,7 +28,7 @@ const isRequestError = (error: unknown): error is HttpApiError.HttpApiSchemaErro
 type Params = HttpRouter.RouteContext["Service"]["params"]
 
 /** `Wire` lets parameters reach their route still percent-encoded; what does not decode is the client's mistake. */
-const decodedParams = (params: Params): Effect.Effect<Params, InvalidRequest> => {
+export const decodedParams = (params: Params): Effect.Effect<Params, InvalidRequest> => {
   const encoded = Object.values(params).filter((value) => value?.includes("%"))
   if (encoded.length === 0) return Effect.succeed(params)
   return Effect.forEach(Object.entries(params), ([name, value = ""]) =>

@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto"
-import { Cause, Effect, type Schema } from "effect"
+import { Cause, Effect, Schema } from "effect"
 import { HttpServerError, type HttpServerRequest, HttpServerResponse } from "effect/http"
+import { Socket } from "effect/socket"
+import { type DeclaredError, DeclaredErrorBody } from "../../api/ErrorBody.ts"
 
 /**
  * The response for what no endpoint has declared: unknown routes, and bugs. Declared errors have their bodies in
@@ -16,8 +18,31 @@ export const failureResponse = <E>(
   if (HttpServerError.isHttpServerError(failure) && failure.reason._tag === "RouteNotFound") {
     return Effect.succeed(cannot(request))
   }
+  const isUnreadable = HttpServerError.isHttpServerError(failure) && failure.reason._tag === "RequestParseError"
+  // The second: what asked for a WebSocket was no proper handshake, or has left meanwhile.
+  if (isUnreadable || Socket.isSocketError(failure)) return Effect.succeed(unreadable(request))
   return unexpected(request, cause)
 }
+
+/** What a route wants that the request is not: a WebSocket, most of all. */
+const unreadable = ({ headers }: HttpServerRequest.HttpServerRequest) =>
+  headers.upgrade?.toLowerCase() === "websocket"
+    ? json(400, { message: "The request can't be read", error: "Bad Request", statusCode: 400 })
+    : HttpServerResponse.setHeaders(
+        json(426, { message: "This is for WebSockets only", error: "Upgrade Required", statusCode: 426 }),
+        { upgrade: "websocket", connection: "upgrade" }
+      )
+
+const encodeError = Schema.encodeSync(DeclaredErrorBody)
+
+/** A route that is no endpoint of the API: its errors get the bodies that endpoints give them. */
+export const answered = <E extends DeclaredError, R>(
+  route: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
+): Effect.Effect<HttpServerResponse.HttpServerResponse, never, R> =>
+  Effect.catch(route, (error) => {
+    const body = encodeError(error)
+    return Effect.succeed(json(body.statusCode, body))
+  })
 
 /** 404 for a route that does not exist, which a wrong method is too; the path is shown as the client sent it. */
 export const cannot = ({ method, url }: HttpServerRequest.HttpServerRequest) =>

@@ -1,10 +1,12 @@
 import { Effect } from "effect"
+import { HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { Api } from "../../api/Api.ts"
 import { NewMessagePayload } from "../../api/MessagesApi.ts"
 import type { TaskId } from "../../domain/Task.ts"
+import { Attachments } from "../../messages/Attachments.ts"
+import { type JsonPage, listPage, processedPage, type ShownImages } from "../../messages/MessagePage.ts"
 import { Messages } from "../../messages/Messages.ts"
-import { groupMessages } from "../../messages/ProcessedMessages.ts"
 import { payloadOf } from "./Payload.ts"
 
 const newMessagePayload = payloadOf(NewMessagePayload)
@@ -15,19 +17,31 @@ export const MessagesHandlers = HttpApiBuilder.group(
   "messages",
   Effect.fn(function* (handlers) {
     const messages = yield* Messages
+    const attachments = yield* Attachments
     const page = (request: {
       readonly params: { readonly id: TaskId }
-      readonly query: { readonly page?: number | undefined; readonly limit?: number | undefined }
+      readonly query: {
+        readonly page?: number | undefined
+        readonly limit?: number | undefined
+        readonly images?: ShownImages | undefined
+      }
     }) => {
       const { limit = 10, page = 1 } = request.query
-      return messages.list({ taskId: request.params.id, page, limit })
+      return messages.rows({ taskId: request.params.id, page, limit })
     }
+    const respond = ({ bytes, etag }: JsonPage) =>
+      HttpServerResponse.uint8Array(bytes, { contentType: "application/json", headers: { etag } })
+    const list = (request: Parameters<typeof page>[0]) =>
+      Effect.map(page(request), (rows) => respond(listPage(rows, request.query.images)))
     return handlers
       .handleRaw("add", ({ params }) =>
         Effect.flatMap(newMessagePayload, ({ message }) => messages.addUserMessage(params.id, message))
       )
-      .handle("list", page)
-      .handle("raw", page)
-      .handle("processed", (request) => Effect.map(page(request), groupMessages))
+      .handle("summaries", ({ params }) => attachments.summaries(params.id))
+      .handleRaw("list", list)
+      .handleRaw("raw", list)
+      .handleRaw("processed", (request) =>
+        Effect.map(page(request), (rows) => respond(processedPage(rows, request.query.images)))
+      )
   })
 )

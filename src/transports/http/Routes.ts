@@ -3,12 +3,20 @@ import { HttpRouter, HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { Api, StartingApi } from "../../api/Api.ts"
 import { Startup } from "../../health/Startup.ts"
+import { ApiKeysHandlers } from "./ApiKeysHandlers.ts"
+import { AttachmentRoutes } from "./AttachmentRoutes.ts"
+import { Authenticate } from "./Authenticate.ts"
+import { AuthRoutes } from "./AuthRoutes.ts"
 import { BothRoots } from "./BothRoots.ts"
 import { DecodeRequest } from "./DecodeRequest.ts"
 import { DesktopsHandlers } from "./DesktopsHandlers.ts"
+import { DocsRoutes } from "./DocsRoutes.ts"
+import { EventRoutes } from "./EventRoutes.ts"
 import { HealthHandlers, StartingHealthHandlers } from "./HealthHandlers.ts"
 import { MessagesHandlers } from "./MessagesHandlers.ts"
+import { MetricsRoute } from "./MetricsRoute.ts"
 import { ModelsHandlers } from "./ModelsHandlers.ts"
+import { OperationsHandlers } from "./OperationsHandlers.ts"
 import { RootHandlers } from "./RootHandlers.ts"
 import { TasksHandlers } from "./TasksHandlers.ts"
 import { Wire } from "./Wire.ts"
@@ -19,12 +27,23 @@ const handlers = Layer.mergeAll(
   ModelsHandlers,
   TasksHandlers,
   MessagesHandlers,
-  DesktopsHandlers
+  DesktopsHandlers,
+  ApiKeysHandlers,
+  OperationsHandlers
 )
 
 /** Every route of the service, at the root and under `/api`, with what all responses have in common on the wire. */
 export const Routes = Layer.mergeAll(
-  HttpApiBuilder.layer(Api).pipe(Layer.provide(handlers), Layer.provide(DecodeRequest), Layer.provide(BothRoots)),
+  HttpApiBuilder.layer(Api).pipe(
+    Layer.provide(handlers),
+    Layer.provide([DecodeRequest, Authenticate]),
+    Layer.provide(BothRoots)
+  ),
+  AuthRoutes,
+  AttachmentRoutes,
+  EventRoutes,
+  DocsRoutes,
+  MetricsRoute.pipe(Layer.provide(BothRoots)),
   Wire
 )
 

@@ -5,6 +5,7 @@ import { Settings } from "../../config/Settings.ts"
 import { corsHeaders, preflightHeaders } from "./Cors.ts"
 import { matchesETag, weakETag } from "./ETag.ts"
 import { cannot, failureResponse } from "./FailureResponse.ts"
+import { observed } from "./Observed.ts"
 
 type Unhandled = Effect.Effect<
   HttpServerResponse.HttpServerResponse,
@@ -23,11 +24,13 @@ export const Wire: Layer.Layer<never, never, HttpRouter.HttpRouter | Settings> =
     return (app): Unhandled =>
       Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
         const { origin } = request.headers
-        if (request.method === "OPTIONS") return Effect.sync(() => preflight(request, origins))
-        return routed(app, request).pipe(
-          Effect.catchCause((cause) => failureResponse(request, cause)),
-          Effect.map((response) => onWire(request, response, corsHeaders(origins, origin)))
-        )
+        return observed(request, (route) => {
+          if (request.method === "OPTIONS") return Effect.sync(() => preflight(request, origins))
+          return routed(route.noting(app), request).pipe(
+            Effect.catchCause((cause) => failureResponse(request, cause)),
+            Effect.map((response) => onWire(request, response, { ...safety, ...corsHeaders(origins, origin) }))
+          )
+        })
       })
   }),
   { global: true }
@@ -74,6 +77,9 @@ const onWire = (
       : headers
   )
 }
+
+/** What is not meant to be a page must not be taken for one, nor shown in somebody else's (OWASP, HTTP headers cheat sheet). */
+const safety = { "x-content-type-options": "nosniff", "x-frame-options": "DENY", "referrer-policy": "no-referrer" }
 
 const isSuccess = ({ status }: HttpServerResponse.HttpServerResponse) => status >= 200 && status < 300
 

@@ -1,0 +1,101 @@
+import { Schema } from "effect"
+import { Rpc, RpcGroup, RpcMiddleware } from "effect/rpc"
+import { Forbidden, Unauthorized } from "../domain/AccountErrors.ts"
+import type { Caller } from "../domain/Caller.ts"
+import { DesktopStatus } from "../domain/Desktop.ts"
+import { Message } from "../domain/Message.ts"
+import { Model } from "../domain/Model.ts"
+import { TaskUsage } from "../domain/ModelCall.ts"
+import { Task, TaskStatus, TaskWithFiles } from "../domain/Task.ts"
+import {
+  DatabaseUnavailable,
+  InvalidRequest,
+  ModelsUnavailable,
+  NoModelConfigured,
+  TaskAlreadyFinished,
+  TaskNotFound,
+  TaskNotUnderAgentControl,
+  TaskNotUnderUserControl
+} from "../domain/TaskErrors.ts"
+import { SubscriberTooSlow, WatchedEvent } from "../domain/WatchedEvent.ts"
+import { NewTaskPayload } from "./NewTaskPayload.ts"
+import { NonEmptyText, TaskIdText, Text } from "./RequestFields.ts"
+
+/** Who asks, as for REST: by headers of the message, or else of the request that opened the socket. */
+export class RpcAuthentication extends RpcMiddleware.Service<RpcAuthentication, { provides: Caller }>()(
+  "bytebot/api/RpcAuthentication",
+  { error: Schema.Union([Unauthorized, Forbidden, DatabaseUnavailable]), requiredForClient: true }
+) {}
+
+const task = { id: TaskIdText }
+const page = {
+  page: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThan(0))),
+  limit: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 10_000 })))
+}
+/** A position of an earlier event; "0": the oldest that is kept. Without it only what happens from now on is told. */
+const after = { after: Schema.optionalKey(Text) }
+
+/** The operations of REST, and events as streams: what was missed first, then what happens, without a gap and each once. */
+export class RpcApi extends RpcGroup.make(
+  Rpc.make("CreateTask", {
+    payload: NewTaskPayload,
+    success: Task,
+    error: Schema.Union([InvalidRequest, NoModelConfigured, ModelsUnavailable, DatabaseUnavailable])
+  }),
+  Rpc.make("GetTask", {
+    payload: task,
+    success: TaskWithFiles,
+    error: Schema.Union([TaskNotFound, DatabaseUnavailable])
+  }),
+  Rpc.make("ListTasks", {
+    payload: { ...page, statuses: Schema.optionalKey(Schema.Array(TaskStatus)) },
+    success: Schema.Struct({ tasks: Schema.Array(Task), total: Schema.Int }),
+    error: DatabaseUnavailable
+  }),
+  Rpc.make("DeleteTask", { payload: task, error: Schema.Union([TaskNotFound, DatabaseUnavailable]) }),
+  Rpc.make("TakeOverTask", {
+    payload: task,
+    success: Task,
+    error: Schema.Union([TaskNotFound, TaskNotUnderAgentControl, DatabaseUnavailable])
+  }),
+  Rpc.make("ResumeTask", {
+    payload: task,
+    success: Task,
+    error: Schema.Union([TaskNotFound, TaskNotUnderUserControl, DatabaseUnavailable])
+  }),
+  Rpc.make("CancelTask", {
+    payload: task,
+    success: Task,
+    error: Schema.Union([TaskNotFound, TaskAlreadyFinished, DatabaseUnavailable])
+  }),
+  Rpc.make("GetUsage", { payload: task, success: TaskUsage, error: Schema.Union([TaskNotFound, DatabaseUnavailable]) }),
+  Rpc.make("AddMessage", {
+    payload: { ...task, message: NonEmptyText },
+    success: TaskWithFiles,
+    error: Schema.Union([TaskNotFound, DatabaseUnavailable])
+  }),
+  Rpc.make("ListMessages", {
+    payload: { ...task, ...page },
+    success: Schema.Array(Message),
+    error: DatabaseUnavailable
+  }),
+  Rpc.make("ListModels", { success: Schema.Array(Model), error: ModelsUnavailable }),
+  Rpc.make("ListDesktops", { success: Schema.Array(DesktopStatus), error: DatabaseUnavailable }),
+  Rpc.make("WatchTask", {
+    payload: { ...task, ...after },
+    success: WatchedEvent,
+    error: Schema.Union([TaskNotFound, InvalidRequest, SubscriberTooSlow, DatabaseUnavailable]),
+    stream: true
+  }),
+  Rpc.make("WatchTasks", {
+    payload: {
+      ...after,
+      kinds: Schema.optionalKey(
+        Schema.Array(Schema.Literals(["TaskCreated", "TaskUpdated", "NewMessage", "TaskDeleted"]))
+      )
+    },
+    success: WatchedEvent,
+    error: Schema.Union([TaskNotFound, InvalidRequest, SubscriberTooSlow, DatabaseUnavailable]),
+    stream: true
+  })
+).middleware(RpcAuthentication) {}

@@ -1,0 +1,89 @@
+import { Schema } from "effect"
+import { Message } from "../../domain/Message.ts"
+import { Task } from "../../domain/Task.ts"
+import type { TaskEventKind } from "../../domain/TaskEvent.ts"
+import * as Example from "./Examples.ts"
+
+interface EventDocs {
+  readonly kind: typeof TaskEventKind.Type
+  readonly payload: Schema.Top & Schema.ConstraintDecoder<unknown>
+  readonly to: string
+  readonly when: string
+  readonly example: Schema.Json
+}
+
+/** What the service emits (socketio.md), with the schemas that REST has, too. */
+export const events: ReadonlyArray<EventDocs> = [
+  {
+    kind: "task_created",
+    payload: Task,
+    to: "everyone; while accounts are on, its owner and administrators",
+    when: "A task was created, by a client or by an agent.",
+    example: Example.task
+  },
+  {
+    kind: "task_updated",
+    payload: Task,
+    to: "the task's room",
+    when: "Anything of the task changed: status, control, error, times.",
+    example: { ...Example.task, status: "COMPLETED" }
+  },
+  {
+    kind: "new_message",
+    payload: Message,
+    to: "the task's room",
+    when: "A message was stored: of the user, of the agent, results of tools, captured actions. Not the task's first one.",
+    example: Example.message
+  },
+  {
+    kind: "task_deleted",
+    payload: Schema.String,
+    to: "as task_created",
+    when: "A task was deleted; the payload is its id.",
+    example: Example.task.id
+  }
+]
+
+/** What clients send: a task's id, or `{"task_id": …}`. Who asks for an acknowledgement gets `{"ok": true}` or `{"ok": false}`. */
+export const commands = [
+  { name: "join_task", when: "Enters the room of a task." },
+  { name: "leave_task", when: "Leaves it." }
+] as const
+
+const schemaOf = (schema: Schema.Top) => Schema.toJsonSchemaDocument(schema).schema
+
+const message = (name: string, payload: object, summary: string, example?: Schema.Json) => ({
+  name,
+  summary,
+  payload,
+  ...(example === undefined ? {} : { examples: [{ payload: example }] })
+})
+
+/** The Socket.IO events as AsyncAPI 3.0 (https://www.asyncapi.com/docs/reference/specification/v3.0.0). */
+export const eventsDocument = {
+  asyncapi: "3.0.0",
+  info: { title: "Bytebot agent: events", version: "0.1.0" },
+  channels: {
+    "/": {
+      address: "/",
+      description: "The default namespace of Socket.IO, path `/socket.io/`.",
+      messages: Object.fromEntries([
+        ...events.map(({ example, kind, payload, to, when }) => [
+          kind,
+          message(kind, schemaOf(payload), `${when} To: ${to}.`, example)
+        ]),
+        ...commands.map(({ name, when }) => [name, message(name, { type: "string" }, when, Example.task.id)])
+      ])
+    }
+  },
+  operations: Object.fromEntries([
+    ...events.map(({ kind }) => [
+      kind,
+      { action: "send", channel: { $ref: "#/channels/~1" }, messages: [{ $ref: `#/channels/~1/messages/${kind}` }] }
+    ]),
+    ...commands.map(({ name }) => [
+      name,
+      { action: "receive", channel: { $ref: "#/channels/~1" }, messages: [{ $ref: `#/channels/~1/messages/${name}` }] }
+    ])
+  ])
+}

@@ -1,0 +1,127 @@
+import { randomUUID } from "node:crypto"
+import { Context, Effect, Layer, Option, Redacted, Schema } from "effect"
+import { Settings } from "../config/Settings.ts"
+import { meet } from "./Outages.ts"
+
+/** Better Auth does not make such an account, in its words. */
+export class AccountRefused extends Schema.TaggedError<AccountRefused>()("AccountRefused", {
+  message: Schema.String
+}) {}
+
+const reasonOf = (reason: unknown): string => (reason instanceof Error ? reason.message : String(reason))
+
+/** Where Better Auth's routes are; its clients' default. */
+export const basePath = "/api/auth"
+
+/** Header that tells Better Auth who asks. Set by this service alone: what a client sends under this name is dropped. */
+export const clientAddressHeader = "x-bytebot-client-address"
+
+/** A user's role that sees everybody's tasks. */
+export const adminRole = "admin"
+
+/** Seconds and requests per address, for those of Better Auth's routes that are no attempts to get in. */
+const limit = { window: 60, max: 600 }
+
+const Session = Schema.Struct({
+  session: Schema.Struct({ id: Schema.String }),
+  user: Schema.Struct({ id: Schema.String, role: Schema.optionalKey(Schema.NullOr(Schema.String)) })
+})
+const decodeSession = Schema.decodeUnknownEffect(Schema.NullOr(Session))
+
+/** A call of Better Auth's. What it can't do while the database is away is a failure; whatever else it throws is a bug. */
+const attempt = <A>(call: () => Promise<A>, isFailure: (value: A) => boolean = () => false) =>
+  Effect.flatMap(
+    Effect.promise(() => meet(call)),
+    ({ outage, result }) => {
+      if (result.status === "fulfilled" && !isFailure(result.value)) return Effect.succeed(result.value)
+      if (outage !== undefined) return Effect.fail(outage)
+      return result.status === "fulfilled" ? Effect.succeed(result.value) : Effect.die(result.reason)
+    }
+  )
+
+/**
+ * Better Auth (https://better-auth.com) on the original's tables (database.md): e-mail and password, sessions, cookies, bearer tokens.
+ * It is loaded only where accounts are on.
+ */
+const make = Effect.gen(function* () {
+  const { betterAuthSecret, betterAuthUrl, betterAuthTrustedOrigins, corsOrigins, loginLimit, port, signUp } =
+    yield* Settings
+  const log = Effect.runForkWith(yield* Effect.context<never>())
+  const [{ betterAuth }, { bearer }, SqlDialect] = yield* Effect.promise(() =>
+    Promise.all([import("better-auth"), import("better-auth/plugins/bearer"), import("./SqlDialect.ts")])
+  )
+  const dialect = yield* SqlDialect.make
+  const origin = Option.getOrElse(betterAuthUrl, () => `http://localhost:${port}`)
+  const trustedOrigins = [betterAuthTrustedOrigins, corsOrigins].flatMap((list) =>
+    Option.getOrElse(list, () => []).filter((entry) => entry !== "*")
+  )
+  const auth = betterAuth({
+    appName: "bytebot-agent",
+    baseURL: origin,
+    basePath,
+    secret: Redacted.value(Option.getOrThrow(betterAuthSecret)),
+    trustedOrigins,
+    database: { dialect, type: "postgres", transaction: true },
+    user: {
+      modelName: "User",
+      additionalFields: { role: { type: "string", required: false, input: false } }
+    },
+    session: { modelName: "Session" },
+    account: { modelName: "Account" },
+    verification: { modelName: "Verification" },
+    emailAndPassword: { enabled: true, disableSignUp: !signUp },
+    plugins: [bearer()],
+    rateLimit: {
+      enabled: true,
+      storage: "memory",
+      ...limit,
+      customRules: {
+        "/sign-in/*": { window: limit.window, max: loginLimit },
+        "/sign-up/*": { window: limit.window, max: loginLimit }
+      }
+    },
+    advanced: {
+      database: { generateId: () => randomUUID(), validateSchema: false },
+      ipAddress: { ipAddressHeaders: [clientAddressHeader] }
+    },
+    telemetry: { enabled: false },
+    logger: {
+      level: "warn",
+      log: (level, message) => {
+        log(level === "error" ? Effect.logError(message) : Effect.logWarning(message))
+      }
+    }
+  })
+  const context = yield* Effect.promise(() => auth.$context)
+
+  return {
+    /** Answers a request under `basePath`. */
+    handle: (request: Request) =>
+      attempt(
+        () => auth.handler(request),
+        ({ status }) => status >= 500
+      ),
+    /** The session of the cookie or bearer token in the headers; null where there is none, or it is over. */
+    session: (headers: Headers) =>
+      Effect.flatMap(
+        attempt(() => auth.api.getSession({ headers })),
+        (found) => Effect.orDie(decodeSession(found))
+      ),
+    /** Makes an account, whether or not everybody may; its user's id. Fails where Better Auth refuses it. */
+    register: (account: { readonly email: string; readonly name: string; readonly password: string }) =>
+      attempt(() => Promise.allSettled([auth.api.signUpEmail({ body: account })])).pipe(
+        Effect.flatMap(([made]) =>
+          made.status === "fulfilled"
+            ? Effect.succeed(made.value.user.id)
+            : Effect.fail(new AccountRefused({ message: reasonOf(made.reason) }))
+        )
+      ),
+    /** Whether pages of this origin may use a user's cookie. */
+    isTrustedOrigin: (url: string): boolean => context.isTrustedOrigin(url)
+  }
+})
+
+/** Better Auth in the running service; there is none where accounts are off. */
+export class BetterAuth extends Context.Service<BetterAuth, Effect.Success<typeof make>>()("bytebot/BetterAuth") {
+  static readonly layer = Layer.effect(BetterAuth, make)
+}

@@ -1,0 +1,123 @@
+import { NodeHttpClient } from "@effect/platform-node"
+import { Effect, Layer, Option, Schema } from "effect"
+import { Command, Flag } from "effect/cli"
+import * as ConfiguredModels from "../agent/models/ConfiguredModels.ts"
+import { LanguageModels, providerTitles } from "../agent/models/LanguageModel.ts"
+import { providers } from "../agent/models/Providers.ts"
+import { withoutCredentials } from "../config/Credentials.ts"
+import { Settings } from "../config/Settings.ts"
+import { awaitDatabase, commandLayer } from "../database/DatabaseConnection.ts"
+import { findServerWithData } from "../database/DatabaseServer.ts"
+import { behind, migrationStatus } from "../database/MigrationStatus.ts"
+import { Desktops } from "../desktop/Desktops.ts"
+import { print } from "./ServiceConnection.ts"
+
+/** Something is missing or does not work; what, has been printed. */
+export class DoctorFoundProblems extends Schema.TaggedError<DoctorFoundProblems>()("DoctorFoundProblems", {
+  count: Schema.Int
+}) {
+  override get message(): string {
+    return this.count === 1 ? "One thing to fix" : `${this.count} things to fix`
+  }
+}
+
+interface Finding {
+  readonly what: string
+  readonly ok: boolean
+  /** How it is, or what to do. */
+  readonly note: string
+}
+
+const modelPatience = "15 seconds"
+
+const checkDatabase = Effect.gen(function* () {
+  const settings = yield* Settings
+  const { place, server } = yield* findServerWithData(settings)
+  yield* awaitDatabase(server, { ...settings, databaseConnectRetry: settings.databaseConnectTimeout })
+  const { pending } = yield* Effect.provide(migrationStatus, commandLayer(server, settings))
+  return pending.length === 0
+    ? { what: "database", ok: true, note: `${place}, up to date` }
+    : {
+        what: "database",
+        ok: settings.migrateOnStart,
+        note: settings.migrateOnStart ? `${place}; the next start brings it up to date` : behind(pending)
+      }
+}).pipe(
+  Effect.scoped,
+  Effect.catchTag("NoPrivateData", () =>
+    Effect.succeed({ what: "database", ok: true, note: "none yet: the first start makes a private one" })
+  ),
+  Effect.catch((error) => Effect.succeed({ what: "database", ok: false, note: error.message }))
+)
+
+const checkDesktops = Effect.gen(function* () {
+  const settings = yield* Settings
+  const clients = yield* Desktops
+  if (settings.desktops.length === 0) {
+    return [{ what: "desktop", ok: false, note: "none: set BYTEBOT_DESKTOP_BASE_URL=http://localhost:9990" }]
+  }
+  return yield* Effect.forEach(
+    settings.desktops,
+    Effect.fnUntraced(function* ({ name, url }) {
+      const { contact, probe } = clients.at(url)
+      yield* probe
+      const ok = contact.state._tag === "Answering"
+      const note = ok
+        ? withoutCredentials(url)
+        : `${withoutCredentials(url)} does not answer: is the daemon running, and reachable from here?`
+      return { what: `desktop ${name}`, ok, note }
+    }),
+    { concurrency: 8 }
+  )
+})
+
+const checkModels = Effect.gen(function* () {
+  const settings = yield* Settings
+  const languages = yield* LanguageModels
+  const usable = providers.filter(({ make }) => Option.isSome(make(settings)))
+  if (usable.length === 0) {
+    return [{ what: "model", ok: false, note: `none: set ${providers.map(({ needs }) => needs).join(" or ")}` }]
+  }
+  return yield* Effect.forEach(
+    usable,
+    ({ name, needs }) =>
+      languages.of(name).pipe(
+        Effect.flatMap(({ list }) => Effect.timeout(list, modelPatience)),
+        Effect.match({
+          onSuccess: (models) => ({
+            what: providerTitles[name],
+            ok: true,
+            note: `answers, lists ${models.length} models`
+          }),
+          onFailure: (error) => ({ what: providerTitles[name], ok: false, note: `${error.message} (see ${needs})` })
+        })
+      ),
+    { concurrency: 4 }
+  )
+})
+
+/** `bytebot-agent doctor`: looks at everything that a service with these settings needs, and says what to fix. */
+export const doctor = Command.make(
+  "doctor",
+  { json: Flag.Boolean("json").pipe(Flag.withDescription("Print JSON, for scripts"), Flag.withDefault(false)) },
+  Effect.fn(function* ({ json }) {
+    const [database, desktops, models] = yield* Effect.all([checkDatabase, checkDesktops, checkModels], {
+      concurrency: 3
+    }).pipe(
+      Effect.provide(
+        Layer.mergeAll(Desktops.layer, ConfiguredModels.layer).pipe(
+          Layer.provideMerge(Settings.layer),
+          Layer.provide(NodeHttpClient.layerNodeHttp)
+        )
+      )
+    )
+    const findings: ReadonlyArray<Finding> = [database, ...desktops, ...models]
+    if (json) yield* print(JSON.stringify(findings))
+    else
+      yield* Effect.forEach(findings, ({ note, ok, what }) => print(`${ok ? "ok  " : "FIX "} ${what}: ${note}`), {
+        discard: true
+      })
+    const count = findings.filter(({ ok }) => !ok).length
+    if (count > 0) return yield* new DoctorFoundProblems({ count })
+  })
+).pipe(Command.withDescription("Check database, desktops and model keys of the settings here, and say what to fix"))

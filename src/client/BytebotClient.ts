@@ -1,0 +1,52 @@
+import { Effect, Layer } from "effect"
+import { FetchHttpClient, Headers, HttpClient, HttpClientRequest } from "effect/http"
+import { HttpApiClient } from "effect/http-api"
+import { RpcClient, RpcMiddleware, RpcSerialization } from "effect/rpc"
+import { Socket } from "effect/socket"
+import { Api } from "../api/Api.ts"
+import { RpcApi, RpcAuthentication } from "../api/RpcApi.ts"
+
+/** A service to talk to. */
+export interface Connection {
+  /** Such as `http://localhost:9991`, without a path. */
+  readonly url: string
+  /** A session's token or an API key, where accounts are on. A browser's cookie goes along by itself. */
+  readonly token?: string | undefined
+}
+
+/**
+ * The REST API, typed: `client.tasks.create({ payload })`. Failures are the API's tagged errors, and HttpClientError where there was no
+ * answer. Works in browsers and in Node.
+ */
+export const makeRestClient = ({ token, url }: Connection) =>
+  HttpApiClient.make(Api, {
+    baseUrl: url,
+    transformClient:
+      token === undefined ? (client) => client : HttpClient.mapRequest(HttpClientRequest.bearerToken(token))
+  }).pipe(Effect.provide(FetchHttpClient.layer))
+
+/** Sends the token with every message, as a browser's WebSocket has no headers. */
+const authentication = (token: string | undefined) =>
+  RpcMiddleware.layerClient(RpcAuthentication, ({ next, request }) =>
+    next(
+      token === undefined
+        ? request
+        : { ...request, headers: Headers.set(request.headers, "authorization", `Bearer ${token}`) }
+    )
+  )
+
+/**
+ * The same operations over one WebSocket, and events as streams: `client.WatchTask({ id, after })`. The socket is opened again when it
+ * breaks; a stream that broke can go on from the last `position`. Closes with the scope. Needs a global WebSocket (browsers, Node 22).
+ */
+export const makeRpcClient = ({ token, url }: Connection) =>
+  Effect.gen(function* () {
+    const socket = Socket.layerWebSocket(`${url.replace(/^http/, "ws")}/rpc`).pipe(
+      Layer.provide(Socket.layerWebSocketConstructorGlobal)
+    )
+    const protocol = RpcClient.layerProtocolSocket({ retryTransientErrors: true }).pipe(
+      Layer.provide([socket, RpcSerialization.layerJson])
+    )
+    const context = yield* Layer.build(Layer.merge(protocol, authentication(token)))
+    return yield* Effect.provideContext(RpcClient.make(RpcApi), context)
+  })

@@ -1,0 +1,12 @@
+import { Schema } from "effect"
+
+/** The user, or the address, has used up its requests of this minute (429); `retryAfter` in seconds. */
+export class TooManyRequests extends Schema.TaggedError<TooManyRequests>()(
+  "TooManyRequests",
+  { retryAfter: Schema.Int },
+  { httpApiStatus: 429 }
+) {
+  override get message(): string {
+    return `Too many requests: try again in ${this.retryAfter} s`
+  }
+}

@@ -1,0 +1,119 @@
+import { hash } from "node:crypto"
+import { Schema } from "effect"
+import { withImageUrls } from "./Images.ts"
+import { compactArray } from "./JsonText.ts"
+import { desktopActions } from "./ProcessedMessages.ts"
+
+/**
+ * Pages of messages as the bytes of their JSON, which hold tens of megabytes of screenshots: the stored text is passed on. A property test
+ * holds them against what the API's schemas yield.
+ */
+
+/** A message as it is read for this: `content` is PostgreSQL's text of the jsonb array, in UTF-8; times are as on the wire. */
+export const MessageRow = Schema.Struct({
+  id: Schema.String,
+  content: Schema.Uint8Array,
+  role: Schema.Literals(["USER", "ASSISTANT"]),
+  createdAt: Schema.String,
+  updatedAt: Schema.String,
+  taskId: Schema.String,
+  summaryId: Schema.NullOr(Schema.String)
+})
+export type MessageRow = typeof MessageRow.Type
+
+/** JSON in bytes, with the hash of what it depends on. */
+export interface JsonPage {
+  readonly bytes: Uint8Array
+  readonly etag: string
+}
+
+type Piece = Uint8Array | string
+
+const decodeContent = Schema.decodeUnknownSync(Schema.fromJsonString(Schema.Array(Schema.Json)))
+
+/** Whether pictures are in the page, or only their addresses. */
+export type ShownImages = "inline" | "urls"
+
+interface Content {
+  readonly pieces: ReadonlyArray<Piece>
+  readonly types: ReadonlyArray<string | undefined>
+}
+
+const typeOf = (block: Schema.Json): string | undefined =>
+  typeof block === "object" && block !== null && "type" in block && typeof block.type === "string"
+    ? block.type
+    : undefined
+
+const blocksOf = ({ content }: MessageRow) => decodeContent(Buffer.from(content).toString())
+
+const contentOf = (row: MessageRow, images: ShownImages): Content => {
+  const compact = images === "inline" ? compactArray(row.content) : undefined
+  if (compact !== undefined) return compact
+  const blocks = images === "inline" ? blocksOf(row) : withImageUrls(row.id, blocksOf(row))
+  return { pieces: [JSON.stringify(blocks)], types: blocks.map(typeOf) }
+}
+
+const messagePieces = (
+  { createdAt, id, role, summaryId, taskId, updatedAt }: MessageRow,
+  content: ReadonlyArray<Piece>,
+  more = ""
+): ReadonlyArray<Piece> => [
+  `{"id":${JSON.stringify(id)},"content":`,
+  ...content,
+  `,"role":"${role}","createdAt":"${createdAt}","updatedAt":"${updatedAt}","taskId":${JSON.stringify(taskId)},"summaryId":${JSON.stringify(summaryId)}${more}}`
+]
+
+const separated = (items: ReadonlyArray<ReadonlyArray<Piece>>): ReadonlyArray<Piece> =>
+  items.flatMap((pieces, index) => (index === 0 ? pieces : [",", ...pieces]))
+
+/** What is stored of a message never changes but for its summary, of which `updatedAt` tells. */
+const page = (rows: ReadonlyArray<MessageRow>, pieces: ReadonlyArray<Piece>): JsonPage => {
+  const bytes = Buffer.concat(pieces.map((piece) => (typeof piece === "string" ? Buffer.from(piece) : piece)))
+  const content = rows.map(({ id, summaryId, updatedAt }) => `${id} ${updatedAt} ${summaryId}`).join("\n")
+  return { bytes, etag: `W/"${bytes.length.toString(16)}-${hash("sha1", content, "base64").slice(0, 27)}"` }
+}
+
+/** The messages as `MessagesApi` lists them. */
+export const listPage = (rows: ReadonlyArray<MessageRow>, images: ShownImages = "inline"): JsonPage =>
+  page(rows, ["[", ...separated(rows.map((row) => messagePieces(row, contentOf(row, images).pieces))), "]"])
+
+interface Shown {
+  readonly role: MessageRow["role"]
+  readonly takeOver: boolean
+  readonly pieces: ReadonlyArray<Piece>
+}
+
+/** A message as its group shows it: see `groupMessages`. */
+const shown = (row: MessageRow, images: ShownImages): Shown => {
+  const { pieces, types } = contentOf(row, images)
+  const asIs = (role: Shown["role"]): Shown => ({
+    role,
+    takeOver: false,
+    pieces: messagePieces({ ...row, role }, pieces)
+  })
+  if (row.role !== "USER" || types.every((type) => type === "tool_result")) return asIs("ASSISTANT")
+  if (!types.every((type) => type === "user_action")) return asIs("USER")
+  const actions = blocksOf(row).flatMap(desktopActions)
+  return {
+    role: "ASSISTANT",
+    takeOver: true,
+    pieces: messagePieces({ ...row, role: "ASSISTANT" }, [JSON.stringify(actions)], ',"take_over":true')
+  }
+}
+
+/** The messages in groups, as `groupMessages` makes them. */
+export const processedPage = (rows: ReadonlyArray<MessageRow>, images: ShownImages = "inline"): JsonPage => {
+  const groups: Array<{ readonly first: Shown; readonly messages: Array<ReadonlyArray<Piece>> }> = []
+  for (const message of rows.map((row) => shown(row, images))) {
+    const last = groups.at(-1)
+    if (last !== undefined && last.first.role === message.role && last.first.takeOver === message.takeOver) {
+      last.messages.push(message.pieces)
+    } else groups.push({ first: message, messages: [message.pieces] })
+  }
+  const pieces = groups.map(({ first, messages }) => [
+    `{"role":"${first.role}","messages":[`,
+    ...separated(messages),
+    `],"take_over":${first.takeOver}}`
+  ])
+  return page(rows, ["[", ...separated(pieces), "]"])
+}

@@ -1,0 +1,105 @@
+import { DateTime, Effect, Option, Schema } from "effect"
+import type { SqlClient } from "effect/sql"
+import { repeatable } from "../database/DatabaseRetry.ts"
+import { taskJson } from "../database/WireJson.ts"
+import { Caller } from "../domain/Caller.ts"
+import { type Role, Task, type TaskPriority, type TaskStatus, type TaskType } from "../domain/Task.ts"
+import type { TaskCursor } from "../domain/TaskCursor.ts"
+import { visibleTo } from "./Visibility.ts"
+
+/** Which tasks to list: those for which every condition holds that is there. */
+export interface TaskFilter {
+  readonly statuses?: ReadonlyArray<TaskStatus> | undefined
+  readonly priorities?: ReadonlyArray<TaskPriority> | undefined
+  readonly types?: ReadonlyArray<TaskType> | undefined
+  readonly createdBy?: ReadonlyArray<Role> | undefined
+  /** Each of its words begins a word of the description. */
+  readonly text?: string | undefined
+}
+
+/** A page of the list: by its number, from 1, or all that is older than a task; null is before the newest. */
+export interface TaskListOptions extends TaskFilter {
+  readonly limit: number
+  readonly from: { readonly page: number } | { readonly after: TaskCursor | null }
+}
+
+export interface TaskList {
+  readonly tasks: ReadonlyArray<Task>
+  /** Of all that match. */
+  readonly total: number
+  /** The last task of a page that was asked for by `after`, if there are older ones. */
+  readonly next: Option.Option<TaskCursor>
+}
+
+/** Lists tasks, newest first. */
+export const listTasks = (sql: SqlClient.SqlClient) => {
+  const taskOf = sql.literal(taskJson("task"))
+  const newestFirst = sql.literal(`task."createdAt" DESC, task."position" DESC`)
+
+  /** The texts are literals of ours, so they may stand in the statement. */
+  const isOneOf = (column: string, type: string, texts: ReadonlyArray<string> | undefined) =>
+    texts === undefined || texts.length === 0
+      ? []
+      : [
+          sql`task.${sql.literal(`"${column}"`)} = ANY(${sql.literal(`ARRAY[${texts.map((text) => `'${text}'`).join(",")}]::"${type}"[]`)})`
+        ]
+
+  const conditionsOf = (filter: TaskFilter) => [
+    ...isOneOf("status", "TaskStatus", filter.statuses),
+    ...isOneOf("priority", "TaskPriority", filter.priorities),
+    ...isOneOf("type", "TaskType", filter.types),
+    ...isOneOf("createdBy", "Role", filter.createdBy),
+    ...(filter.text === undefined
+      ? []
+      : [sql`"descriptionWords"(task."description") @@ to_tsquery('simple', ${wordBeginnings(filter.text)})`])
+  ]
+
+  return Effect.fn("Tasks.list")(function* ({ from, limit, ...filter }: TaskListOptions) {
+    const wanted = sql.and([visibleTo(sql, yield* Caller, "task"), ...conditionsOf(filter)])
+    const byCursor = "after" in from
+    const start = byCursor ? from.after : null
+    const beyond =
+      start === null
+        ? sql.literal("TRUE")
+        : sql`(task."createdAt", task."position") < (${DateTime.toDateUtc(start.createdAt)}, ${start.position})`
+    const offset = byCursor ? 0 : (from.page - 1) * limit
+    const last =
+      byCursor && limit > 0
+        ? sql`(
+            SELECT json_build_object('createdAt', to_char(last."createdAt", 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), 'position', last."position"::text) FROM (
+              SELECT task."createdAt", task."position" FROM "Task" task WHERE ${wanted} AND ${beyond} ORDER BY ${newestFirst} LIMIT 1 OFFSET ${limit - 1}
+            ) last WHERE EXISTS (
+              SELECT 1 FROM "Task" task WHERE ${wanted} AND (task."createdAt", task."position") < (last."createdAt", last."position")
+            ))`
+        : sql.literal("NULL::json")
+    const rows = yield* sql`
+      SELECT (SELECT count(*)::int FROM "Task" task WHERE ${wanted}) AS total, (
+        SELECT coalesce(json_agg(${taskOf} ORDER BY ${newestFirst}), '[]'::json) FROM (
+          SELECT * FROM "Task" task WHERE ${wanted} AND ${beyond} ORDER BY ${newestFirst} LIMIT ${limit} OFFSET ${offset}
+        ) AS task
+      ) AS tasks, ${last} AS next`
+    const { next, ...list } = yield* decodeList(rows[0])
+    return { ...list, next: Option.fromNullOr(next) }
+  }, repeatable)
+}
+
+/** As PostgreSQL reads it in a query: every word, each as the beginning of one. Punctuation separates words here as it does in the index. */
+const wordBeginnings = (text: string): string =>
+  text
+    .split(/[\s!-/:-@[-`{-~]+/)
+    .filter((word) => word !== "")
+    .map((word) => `'${word}':*`)
+    .join(" & ")
+
+const decodeList = Schema.decodeUnknownEffect(
+  Schema.Struct({
+    tasks: Schema.Array(Task),
+    total: Schema.Int,
+    next: Schema.NullOr(
+      Schema.Struct({
+        createdAt: Schema.DateTimeUtcFromString,
+        position: Schema.BigIntFromString
+      })
+    )
+  })
+)

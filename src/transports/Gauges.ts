@@ -1,0 +1,77 @@
+import { monitorEventLoopDelay } from "node:perf_hooks"
+import { Context, Duration, Effect, Layer, Option, Schema } from "effect"
+import { SqlClient } from "effect/sql"
+import { Settings } from "../config/Settings.ts"
+import { DatabasePool } from "../database/DatabasePool.ts"
+import { SocketStats } from "./SocketStats.ts"
+import { measure, metrics } from "../observability/Metrics.ts"
+import { untraced } from "../observability/TraceParent.ts"
+
+/** How old what is counted in the database may be: many scrapes at once cost one statement. */
+const freshFor = Duration.seconds(5)
+
+/** How often the collector's values are renewed, if there is one. */
+const renewEvery = Duration.seconds(10)
+
+const unfinished = ["PENDING", "RUNNING", "NEEDS_HELP", "NEEDS_REVIEW"] as const
+
+/** What is not counted as it happens, but looked up. */
+export class Gauges extends Context.Service<Gauges, { readonly renew: Effect.Effect<void> }>()("bytebot/Gauges") {
+  static readonly layer = Layer.effect(
+    Gauges,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const pool = yield* DatabasePool
+      const sockets = yield* SocketStats
+      const { otelEndpoint } = yield* Settings
+      const delay = monitorEventLoopDelay({ resolution: 20 })
+      yield* Effect.acquireRelease(
+        Effect.sync(() => delay.enable()),
+        () => Effect.sync(() => delay.disable())
+      )
+
+      const count = Effect.gen(function* () {
+        const rows = yield* sql`
+          SELECT "status"::text AS status, count(*)::int AS count,
+            (count(*) FILTER (WHERE "status" = 'PENDING' AND ("scheduledFor" IS NULL OR "scheduledFor" <= now())))::int AS due
+          FROM "Task" WHERE "status" IN ('PENDING', 'RUNNING', 'NEEDS_HELP', 'NEEDS_REVIEW') GROUP BY "status"`
+        const counts = yield* decodeCounts(rows)
+        for (const status of unfinished) {
+          yield* measure(metrics.tasks, counts.find((row) => row.status === status)?.count ?? 0, { status })
+        }
+        yield* measure(
+          metrics.queue,
+          counts.reduce((sum, { due }) => sum + due, 0)
+        )
+      }).pipe(
+        Effect.timeout("2 seconds"),
+        // An outage shows elsewhere; the other values are worth having all the same.
+        Effect.catchCause((cause) => Effect.logDebug("Tasks were not counted", cause))
+      )
+      const counted = yield* Effect.cachedWithTTL(count, freshFor)
+
+      const renew = untraced(
+        Effect.gen(function* () {
+          yield* counted
+          const { idle, max, size, waiting } = yield* pool.stats
+          yield* measure(metrics.connections, idle, { state: "idle" })
+          yield* measure(metrics.connections, size - idle, { state: "used" })
+          yield* measure(metrics.connectionsMax, max)
+          yield* measure(metrics.connectionsWaiting, waiting)
+          yield* measure(metrics.sockets, (yield* sockets.current).total_connections)
+          yield* measure(metrics.memory, process.memoryUsage.rss())
+          yield* measure(metrics.eventLoopDelay, delay.count === 0 ? 0 : delay.percentile(99) / 1e9)
+          delay.reset()
+        })
+      )
+      if (Option.isSome(otelEndpoint)) {
+        yield* Effect.forkScoped(Effect.forever(Effect.andThen(renew, Effect.sleep(renewEvery))))
+      }
+      return Gauges.of({ renew })
+    })
+  )
+}
+
+const decodeCounts = Schema.decodeUnknownEffect(
+  Schema.Array(Schema.Struct({ status: Schema.Literals(unfinished), count: Schema.Int, due: Schema.Int }))
+)

@@ -1,0 +1,76 @@
+import type { IncomingMessage, Server, ServerResponse } from "node:http"
+import type { Duplex } from "node:stream"
+import { Option, Schema } from "effect"
+
+/** Answers to what never becomes a request for a route; they have the wire's error body, too (rest.md, "General"). */
+
+const titles = {
+  400: "Bad Request",
+  408: "Request Timeout",
+  413: "Payload Too Large",
+  417: "Expectation Failed",
+  429: "Too Many Requests",
+  431: "Request Header Fields Too Large",
+  503: "Service Unavailable"
+} as const
+
+export type RefusalStatus = keyof typeof titles
+
+const bodyOf = (statusCode: RefusalStatus, message: string): string =>
+  JSON.stringify({ message, error: titles[statusCode], statusCode })
+
+/** Refuses a request; its connection ends with the answer. */
+export const refuseRequest = (response: ServerResponse, status: RefusalStatus, message: string): void => {
+  const retry = status === 503 || status === 429 ? { "retry-after": "1" } : {}
+  response
+    .writeHead(status, { "content-type": "application/json", connection: "close", ...retry })
+    .end(bodyOf(status, message))
+}
+
+/** Refuses what came on a connection that is no request, or asks for another protocol; the connection ends with it. */
+export const refuseConnection = (socket: Duplex, status: RefusalStatus, message: string): void => {
+  const body = bodyOf(status, message)
+  const lines = [
+    `HTTP/1.1 ${status} ${titles[status]}`,
+    "Connection: close",
+    "Content-Type: application/json",
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    ...(status === 503 || status === 429 ? ["Retry-After: 1"] : [])
+  ]
+  socket.on("error", () => socket.destroy())
+  socket.end(`${lines.join("\r\n")}\r\n\r\n${body}`, () => socket.destroy())
+}
+
+/** Codes of Node's parser and timers; any other one means that the bytes are no request. */
+const malformed: { readonly [code: string]: readonly [RefusalStatus, string] | undefined } = {
+  HPE_HEADER_OVERFLOW: [431, "The request's line and headers are too long"],
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, "The body's chunk extensions are too long"],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, "The request took too long to arrive"]
+}
+
+const decodeCode = Schema.decodeUnknownOption(Schema.Struct({ code: Schema.String }))
+
+/** Makes the server answer in words where Node answers with an empty body. */
+export const refuseMalformed = (server: Server): void => {
+  const answering = new WeakMap<Duplex, ServerResponse>()
+  server.prependListener("request", (_request: IncomingMessage, response: ServerResponse) => {
+    if (response.socket !== null) answering.set(response.socket, response)
+  })
+  server.on("checkExpectation", (_request, response) =>
+    refuseRequest(response, 417, "The only expectation that is known is 100-continue")
+  )
+  server.on("connect", (_request, socket) => refuseConnection(socket, 400, "This is no proxy"))
+  server.on("clientError", (error, socket) => {
+    if (socket.writableEnded) return
+    const current = answering.get(socket)
+    const isInMiddleOfAnswer = current?.headersSent === true && !current.writableFinished
+    if (!socket.writable || isInMiddleOfAnswer) return void socket.destroy()
+    const code = Option.match(decodeCode(error), { onNone: () => "", onSome: (found) => found.code })
+    const [status, message] = malformed[code] ?? [400, "The request is not valid HTTP"]
+    refuseConnection(socket, status, message)
+  })
+}
+
+/** HTTP/1.1 wants exactly one Host header (RFC 9112, section 3.2); Node sees to it that there is at most one. */
+export const lacksHost = ({ headers, httpVersion }: IncomingMessage): boolean =>
+  httpVersion === "1.1" && headers.host === undefined

@@ -1,0 +1,85 @@
+import { Effect, Layer, Schema, Stream } from "effect"
+import { RpcSerialization, RpcServer } from "effect/rpc"
+import { ModelCatalog } from "../agent/models/ModelCatalog.ts"
+import { RpcApi, RpcAuthentication } from "../api/RpcApi.ts"
+import { Accounts } from "../auth/Accounts.ts"
+import { DesktopStates } from "../desktop/DesktopStates.ts"
+import { Caller } from "../domain/Caller.ts"
+import { Message } from "../domain/Message.ts"
+import { Task, TaskId } from "../domain/Task.ts"
+import type { WatchedEvent } from "../domain/WatchedEvent.ts"
+import { EventFeed, type FeedItem, type Watch } from "../events/EventFeed.ts"
+import { Messages } from "../messages/Messages.ts"
+import { Tasks } from "../tasks/Tasks.ts"
+import { Usage } from "../tasks/Usage.ts"
+import { newTaskOf } from "./NewTaskOf.ts"
+import { checkedJson } from "./RpcMessages.ts"
+
+const authentication = Layer.effect(
+  RpcAuthentication,
+  Effect.map(
+    Accounts,
+    ({ identify }) =>
+      (call, { headers }) =>
+        Effect.flatMap(identify({ headers, mayChange: true }), (caller) => Effect.provideService(call, Caller, caller))
+  )
+)
+
+const decodeTask = Schema.decodeUnknownEffect(Task)
+const decodeMessage = Schema.decodeUnknownEffect(Message)
+
+/** The item as a client's types have it. A stored payload that does not fit them is a bug. */
+const typed = (item: FeedItem): Effect.Effect<WatchedEvent> => {
+  const { position } = item
+  if (item._tag === "Gap") return Effect.succeed({ _tag: "Gap", position })
+  const { kind, payload, taskId } = item.event
+  switch (kind) {
+    case "task_created":
+      return Effect.orDie(Effect.map(decodeTask(payload), (task) => ({ _tag: "TaskCreated", position, task }) as const))
+    case "task_updated":
+      return Effect.orDie(Effect.map(decodeTask(payload), (task) => ({ _tag: "TaskUpdated", position, task }) as const))
+    case "new_message":
+      return Effect.orDie(
+        Effect.map(decodeMessage(payload), (message) => ({ _tag: "NewMessage", position, message }) as const)
+      )
+    case "task_deleted":
+      return Effect.succeed({ _tag: "TaskDeleted", position, taskId: TaskId.make(taskId) })
+  }
+}
+
+const handlers = RpcApi.toLayer(
+  Effect.gen(function* () {
+    const tasks = yield* Tasks
+    const messages = yield* Messages
+    const usage = yield* Usage
+    const models = yield* ModelCatalog
+    const desktops = yield* DesktopStates
+    const feed = yield* EventFeed
+    const watch = (wanted: Watch) =>
+      Stream.unwrap(Effect.map(feed.watch(wanted), (items) => Stream.mapEffect(items, typed)))
+    return RpcApi.of({
+      CreateTask: (payload) => tasks.create(newTaskOf(payload)),
+      GetTask: ({ id }) => tasks.get(id),
+      ListTasks: ({ limit = 10, page = 1, statuses = [] }) => tasks.list({ limit, from: { page }, statuses }),
+      DeleteTask: ({ id }) => tasks.remove(id),
+      TakeOverTask: ({ id }) => tasks.takeover(id),
+      ResumeTask: ({ id }) => tasks.resume(id),
+      CancelTask: ({ id }) => tasks.cancel(id),
+      GetUsage: ({ id }) => usage.ofTask(id),
+      AddMessage: ({ id, message }) => messages.addUserMessage(id, message),
+      ListMessages: ({ id, limit = 10, page = 1 }) => messages.list({ taskId: id, limit, page }),
+      ListModels: () => models.list,
+      ListDesktops: () => desktops.list,
+      WatchTask: ({ after, id }) => watch({ taskId: id, after }),
+      WatchTasks: ({ after, kinds }) =>
+        watch({ after }).pipe(
+          Stream.filter(({ _tag }) => kinds === undefined || _tag === "Gap" || kinds.includes(_tag))
+        )
+    })
+  })
+)
+
+/** Effect RPC over WebSocket at `/rpc`, as JSON. */
+export const layer = RpcServer.layerHttp({ group: RpcApi, path: "/rpc", protocol: "websocket" }).pipe(
+  Layer.provide([handlers, authentication, Layer.succeed(RpcSerialization.RpcSerialization, checkedJson)])
+)

@@ -1,0 +1,39 @@
+import { Schema } from "effect"
+import { RpcSerialization } from "effect/rpc"
+
+const Id = Schema.Union([Schema.String, Schema.Finite])
+
+/** What the server of effect/rpc relies on in what clients send without looking (its `RpcMessage`, `FromClientEncoded`). */
+const isMessage = Schema.is(
+  Schema.Union([
+    Schema.Struct({
+      _tag: Schema.Literal("Request"),
+      id: Id,
+      tag: Schema.String,
+      headers: Schema.Array(Schema.Tuple([Schema.String, Schema.String])),
+      traceId: Schema.optionalKey(Schema.String),
+      spanId: Schema.optionalKey(Schema.String)
+    }),
+    Schema.Struct({ _tag: Schema.Literals(["Ack", "Interrupt"]), requestId: Id }),
+    Schema.Struct({ _tag: Schema.Literals(["Ping", "Eof"]) })
+  ])
+)
+
+/**
+ * JSON, as Effect's own serialization, but that what is no message throws here, which the server answers with a defect, and not where it
+ * would fail on it.
+ */
+export const checkedJson = RpcSerialization.RpcSerialization.of({
+  ...RpcSerialization.json,
+  makeUnsafe: () => {
+    const { decode, encode } = RpcSerialization.json.makeUnsafe()
+    return {
+      encode,
+      decode: (bytes) => {
+        const messages = decode(bytes)
+        if (!messages.every((message) => isMessage(message))) throw new Error("This is no message of Effect RPC")
+        return messages
+      }
+    }
+  }
+})

@@ -1,0 +1,105 @@
+import { Effect, Layer, Option, Schema } from "effect"
+import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { RequestTooLarge } from "../../api/RequestErrors.ts"
+import { Accounts } from "../../auth/Accounts.ts"
+import { basePath, clientAddressHeader } from "../../auth/BetterAuth.ts"
+import { Settings } from "../../config/Settings.ts"
+import { Unauthorized } from "../../domain/AccountErrors.ts"
+import { InvalidRequest } from "../../domain/TaskErrors.ts"
+import { clientAddress } from "../ClientAddress.ts"
+import { bodyBytes } from "./BodyBytes.ts"
+import { answered } from "./FailureResponse.ts"
+
+/** Bytes: a name, an address and a password. Whoever sends more is not logged in yet. */
+const largestBody = 64 * 1024
+
+/** Headers of the connection or the body's form, which do not go on with the decoded body; and one that only we may set. */
+const notForwarded = new Set([
+  "content-length",
+  "content-encoding",
+  "transfer-encoding",
+  "connection",
+  clientAddressHeader
+])
+
+const bodyText = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
+  if (Number(request.headers["content-length"] ?? 0) > largestBody) return yield* new RequestTooLarge()
+  const bytes = yield* bodyBytes(request)
+  if (bytes.length > largestBody) return yield* new RequestTooLarge()
+  const text = new TextDecoder().decode(bytes)
+  // Better Auth would log it as an error of its own.
+  const isMalformed = text !== "" && isJson(request) && Option.isNone(decodeJson(text))
+  if (isMalformed) return yield* new InvalidRequest({ message: "The body is not valid JSON" })
+  return text.includes(isJson(request) ? "\\u0000" : "%00")
+    ? yield* new InvalidRequest({ message: "expected text without NUL characters" })
+    : text
+})
+
+const isJson = ({ headers }: HttpServerRequest.HttpServerRequest) =>
+  headers["content-type"] === undefined || headers["content-type"].includes("json")
+
+const decodeJson = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Json))
+
+/** Better Auth's answer to the request, or to the same one with another path and body. */
+const betterAuth = (change: { readonly path?: string; readonly body?: (sent: string) => string } = {}) =>
+  Effect.gen(function* () {
+    const accounts = yield* Accounts
+    const { proxies } = yield* Settings
+    const request = yield* HttpServerRequest.HttpServerRequest
+    const isRead = request.method === "GET" || request.method === "HEAD"
+    const sent = isRead ? "" : yield* bodyText(request)
+    const body = change.body?.(sent) ?? sent
+    const headers = new Headers(Object.entries(request.headers).filter(([name]) => !notForwarded.has(name)))
+    headers.set(clientAddressHeader, clientAddress(proxies, request.remoteAddress, request.headers["x-forwarded-for"]))
+    if (body !== "" && !headers.has("content-type")) headers.set("content-type", "application/json")
+    // Better Auth goes by the path alone: its own URL is a setting.
+    const url = new URL(change.path ?? request.url, "http://localhost")
+    const response = yield* accounts.handle(
+      new Request(url, { method: request.method, headers, ...(isRead ? {} : { body }) })
+    )
+    const retryAfter = response.headers.get("x-retry-after")
+    if (retryAfter !== null) response.headers.set("retry-after", retryAfter)
+    return response
+  })
+
+const decodeFields = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Record(Schema.String, Schema.Json)))
+
+/** Better Auth wants a name, for which the Rust version's clients may send none. */
+const withName = (sent: string): string =>
+  Option.match(decodeFields(sent), {
+    onNone: () => sent,
+    onSome: (fields) => JSON.stringify({ name: String(fields.email ?? "").replace(/@.*$/s, ""), ...fields })
+  })
+
+const alias = (path: string, body?: (sent: string) => string) =>
+  answered(
+    Effect.map(
+      betterAuth({ path: basePath + path, ...(body === undefined ? {} : { body }) }),
+      HttpServerResponse.fromWeb
+    )
+  )
+
+/** Whose session it is; Better Auth itself answers null where there is none. */
+const me = answered(
+  Effect.gen(function* () {
+    const response = yield* betterAuth({ path: `${basePath}/get-session` })
+    const session = yield* Effect.promise(() => response.clone().text())
+    if (response.ok && (session === "null" || session === "")) return yield* new Unauthorized()
+    return HttpServerResponse.fromWeb(response)
+  })
+)
+
+/** Better Auth's own routes, for its clients, and the Rust version's names for four of them. There are none while accounts are off. */
+export const AuthRoutes = Layer.unwrap(
+  Effect.map(Accounts, ({ areOn }) =>
+    areOn
+      ? HttpRouter.addAll([
+          HttpRouter.route("*", `${basePath}/*`, answered(Effect.map(betterAuth(), HttpServerResponse.fromWeb))),
+          HttpRouter.route("POST", "/auth/register", alias("/sign-up/email", withName)),
+          HttpRouter.route("POST", "/auth/login", alias("/sign-in/email")),
+          HttpRouter.route("POST", "/auth/logout", alias("/sign-out")),
+          HttpRouter.route("GET", "/auth/me", me)
+        ])
+      : Layer.empty
+  )
+)

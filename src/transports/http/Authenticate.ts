@@ -1,0 +1,50 @@
+import { Effect, Layer } from "effect"
+import { HttpEffect, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { Authentication } from "../../api/Authentication.ts"
+import { Accounts } from "../../auth/Accounts.ts"
+import { Settings } from "../../config/Settings.ts"
+import { Caller } from "../../domain/Caller.ts"
+import type { TooManyRequests } from "../../domain/LimitErrors.ts"
+import { clientAddress } from "../ClientAddress.ts"
+import { RequestRate } from "./RequestRate.ts"
+
+/** Says when to come back (RFC 9110, section 10.2.3). */
+const sayWhen = ({ retryAfter }: TooManyRequests) =>
+  HttpEffect.appendPreResponseHandler((_, response) =>
+    Effect.succeed(HttpServerResponse.setHeader(response, "retry-after", String(retryAfter)))
+  )
+
+/**
+ * Who sends the request; for routes that are not part of the API's definition. Fails as `Accounts.identify` does, and with
+ * TooManyRequests: users are counted by themselves, and who is none by address.
+ */
+export const identified = Effect.gen(function* () {
+  const accounts = yield* Accounts
+  const rate = yield* RequestRate
+  const { proxies } = yield* Settings
+  const { headers, method, remoteAddress } = yield* HttpServerRequest.HttpServerRequest
+  const countAddress = Effect.suspend(() =>
+    rate.count(`address ${clientAddress(proxies, remoteAddress, headers["x-forwarded-for"])}`)
+  )
+  const caller = yield* accounts
+    .identify({ headers, mayChange: method !== "GET" && method !== "HEAD" })
+    .pipe(Effect.tapError(() => countAddress))
+  if (caller.userId === null) yield* countAddress
+  else {
+    yield* Effect.annotateCurrentSpan({ "user.id": caller.userId })
+    yield* rate.count(`user ${caller.userId}`)
+  }
+  return caller
+}).pipe(Effect.tapErrorTag("TooManyRequests", sayWhen))
+
+/** The server's side of `Authentication`. */
+export const Authenticate: Layer.Layer<Authentication, never, Accounts | RequestRate | Settings> = Layer.effect(
+  Authentication,
+  Effect.map(
+    Effect.context<Accounts | RequestRate | Settings>(),
+    (context) => (endpoint) =>
+      Effect.flatMap(Effect.provideContext(identified, context), (caller) =>
+        Effect.provideService(endpoint, Caller, caller)
+      )
+  )
+)

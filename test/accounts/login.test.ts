@@ -1,0 +1,207 @@
+import { randomUUID, scryptSync } from "node:crypto"
+import { assert, describe, it, layer } from "@effect/vitest"
+import { createAuthClient } from "better-auth/client"
+import { Effect, Schema } from "effect"
+import type { SqlClient } from "effect/sql"
+import { startService } from "../support/TestService.ts"
+import { AccountsStage, password, uniqueEmail } from "./AccountsStage.ts"
+
+const decodeTask = Schema.decodeUnknownSync(Schema.Struct({ id: Schema.String }))
+
+/** Rows as the original wrote them. Better Auth has hashed passwords so since its first version: scrypt, salt and key in hex. */
+const storeAsOriginal = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, email: string) {
+  const [id, salt] = [randomUUID(), "9f86d081884c7d659a2feaa0c55ad015"]
+  const key = scryptSync(password, salt, 64, { N: 16384, r: 16, p: 1, maxmem: 64 * 1024 * 1024 }).toString("hex")
+  yield* sql`INSERT INTO "User" ("id", "email", "updatedAt") VALUES (${id}, ${email}, now())`
+  yield* sql`INSERT INTO "Account" ("id", "userId", "accountId", "providerId", "password", "updatedAt")
+    VALUES (${randomUUID()}, ${id}, ${id}, 'credential', ${`${salt}:${key}`}, now())`
+})
+
+/** Session cookies as a browser keeps them. */
+const cookieOf = (headers: Headers): string =>
+  headers
+    .getSetCookie()
+    .map((line) => line.split(";", 1)[0])
+    .join("; ")
+
+layer(AccountsStage.layer({ CORS_ORIGINS: "https://ui.example.org" }), {
+  timeout: "60 seconds",
+  excludeTestServices: true
+})("accounts", (test) => {
+  test.effect("better-auth's own client signs up, logs in, creates a task and logs out", () =>
+    Effect.gen(function* () {
+      const { send, url } = yield* AccountsStage
+      const email = uniqueEmail()
+      let token = ""
+      const client = createAuthClient({
+        baseURL: url,
+        fetchOptions: {
+          auth: { type: "Bearer", token: () => token },
+          onSuccess: ({ response }) => {
+            token = response.headers.get("set-auth-token") ?? token
+          }
+        }
+      })
+      const signedUp = yield* Effect.promise(() => client.signUp.email({ email, password, name: "Ada" }))
+      assert.strictEqual(signedUp.error, null)
+      assert.strictEqual(signedUp.data?.user.email, email)
+
+      token = ""
+      const loggedIn = yield* Effect.promise(() => client.signIn.email({ email, password }))
+      assert.strictEqual(loggedIn.error, null)
+      const session = yield* Effect.promise(() => client.getSession())
+      assert.strictEqual(session.data?.user.email, email)
+
+      const who = { authorization: `Bearer ${token}` }
+      const created = yield* send(who, "POST", "/tasks", { description: "by a client" })
+      assert.strictEqual(created.status, 201)
+      const { id } = decodeTask(created.json)
+      assert.strictEqual((yield* send(who, "GET", `/tasks/${id}`)).status, 200)
+
+      const loggedOut = yield* Effect.promise(() => client.signOut())
+      assert.strictEqual(loggedOut.error, null)
+      assert.strictEqual((yield* send(who, "GET", `/tasks/${id}`)).status, 401)
+      const wrong = yield* Effect.promise(() => client.signIn.email({ email, password: "wrong password" }))
+      assert.strictEqual(wrong.error?.status, 401)
+    })
+  )
+
+  test.effect("the Rust version's four routes are other names for them", () =>
+    Effect.gen(function* () {
+      const { send } = yield* AccountsStage
+      const email = uniqueEmail()
+      const registered = yield* send({}, "POST", "/auth/register", { email, password })
+      assert.strictEqual(registered.status, 200)
+      const loggedIn = yield* send({}, "POST", "/auth/login", { email, password })
+      assert.strictEqual(loggedIn.status, 200)
+      const who = { authorization: `Bearer ${loggedIn.headers.get("set-auth-token")}` }
+      assert.include(JSON.stringify((yield* send(who, "GET", "/auth/me")).json), email)
+      assert.strictEqual((yield* send({}, "GET", "/auth/me")).status, 401)
+      assert.strictEqual((yield* send(who, "POST", "/auth/logout", {})).status, 200)
+      assert.strictEqual((yield* send(who, "GET", "/auth/me")).status, 401)
+      assert.strictEqual((yield* send({}, "POST", "/auth/login", { email, password: "not this one" })).status, 401)
+    })
+  )
+
+  test.effect("rows that the original wrote log in unchanged", () =>
+    Effect.gen(function* () {
+      const { send, sql } = yield* AccountsStage
+      const email = uniqueEmail()
+      yield* storeAsOriginal(sql, email)
+      const answer = yield* send({}, "POST", "/api/auth/sign-in/email", { email, password })
+      assert.strictEqual(answer.status, 200)
+      const who = { authorization: `Bearer ${answer.headers.get("set-auth-token")}` }
+      assert.strictEqual((yield* send(who, "GET", "/tasks")).status, 200)
+    })
+  )
+
+  test.effect("a cookie works for pages of trusted origins only, and is out of a script's reach", () =>
+    Effect.gen(function* () {
+      const { send, url } = yield* AccountsStage
+      const signedUp = yield* send({ origin: url }, "POST", "/api/auth/sign-up/email", {
+        email: uniqueEmail(),
+        password,
+        name: "Bob"
+      })
+      const lines = signedUp.headers.getSetCookie()
+      for (const line of lines) {
+        assert.match(line, /HttpOnly/i)
+        assert.match(line, /SameSite=Lax/i)
+      }
+      const cookie = cookieOf(signedUp.headers)
+      const create = (headers: Readonly<Record<string, string>>) =>
+        Effect.map(send({ cookie, ...headers }, "POST", "/tasks", { description: "by cookie" }), ({ status }) => status)
+      assert.strictEqual(yield* create({ origin: url }), 201)
+      assert.strictEqual(yield* create({ origin: "https://ui.example.org" }), 201)
+      assert.strictEqual(yield* create({ referer: `${url}/page` }), 201)
+      assert.strictEqual(yield* create({ origin: "https://evil.example" }), 403)
+      assert.strictEqual(yield* create({ origin: "null" }), 403)
+      assert.strictEqual(yield* create({}), 403)
+      assert.strictEqual((yield* send({ cookie }, "GET", "/tasks")).status, 200)
+      assert.strictEqual((yield* send({ cookie, origin: "https://evil.example" }, "GET", "/tasks")).status, 403)
+      // A token in a header is never sent by a page on its own; a wrong one does not fall back to the cookie.
+      assert.strictEqual((yield* send({ cookie, authorization: "Bearer no" }, "GET", "/tasks")).status, 401)
+    })
+  )
+
+  test.effect("bad input is a 4xx, whatever is sent", () =>
+    Effect.gen(function* () {
+      const { send, url } = yield* AccountsStage
+      const bodies: ReadonlyArray<Schema.Json> = [
+        {},
+        [],
+        null,
+        "text",
+        { email: 1, password: 2 },
+        { email: "a\u0000@b.org", password: "long enough", name: "x" },
+        { email: "no address", password: "long enough", name: "x" },
+        { email: uniqueEmail(), password: "short", name: "x" },
+        { email: uniqueEmail(), password: "p".repeat(200), name: "x" },
+        { email: uniqueEmail(), password, name: "\u0000" }
+      ]
+      for (const path of ["/api/auth/sign-up/email", "/api/auth/sign-in/email", "/auth/register", "/auth/login"]) {
+        for (const body of bodies) {
+          const { status } = yield* send({}, "POST", path, body)
+          assert.isTrue(status >= 400 && status < 500, `${path} ${JSON.stringify(body)}: ${status}`)
+        }
+        const malformed = yield* Effect.promise(() =>
+          fetch(`${url}${path}`, { method: "POST", headers: { "content-type": "application/json" }, body: "{" })
+        )
+        assert.strictEqual(malformed.status, 400)
+        const huge = yield* send({}, "POST", path, { email: "x".repeat(100_000) })
+        assert.strictEqual(huge.status, 413)
+      }
+      assert.strictEqual((yield* send({}, "GET", "/api/auth/nothing")).status, 404)
+    })
+  )
+})
+
+layer(AccountsStage.layer({ BYTEBOT_SIGN_UP: "false", BETTER_AUTH_URL: "https://agent.example.org" }), {
+  timeout: "60 seconds",
+  excludeTestServices: true
+})("accounts behind TLS, made by hand", (test) => {
+  test.effect("nobody makes an account; the cookie is sent encrypted only", () =>
+    Effect.gen(function* () {
+      const { send, sql } = yield* AccountsStage
+      const email = uniqueEmail()
+      const answer = yield* send({}, "POST", "/api/auth/sign-up/email", { email, password, name: "x" })
+      assert.strictEqual(answer.status, 400)
+      assert.deepStrictEqual(yield* sql`SELECT 1 FROM "User"`, [])
+      yield* storeAsOriginal(sql, email)
+      const loggedIn = yield* send({}, "POST", "/api/auth/sign-in/email", { email, password })
+      assert.strictEqual(loggedIn.status, 200)
+      for (const line of loggedIn.headers.getSetCookie()) assert.match(line, /Secure/)
+    })
+  )
+})
+
+describe("accounts that are off", () => {
+  it.live("leave the service as it was: no login, no routes", () =>
+    Effect.gen(function* () {
+      const { url } = yield* startService({})
+      const status = (path: string, method = "GET") =>
+        Effect.promise(() => fetch(`${url}${path}`, { method }).then((response) => response.status))
+      assert.strictEqual(yield* status("/tasks"), 200)
+      assert.strictEqual(yield* status("/api/auth/get-session"), 404)
+      assert.strictEqual(yield* status("/auth/me"), 404)
+      assert.strictEqual(yield* status("/api-keys"), 404)
+    }).pipe(Effect.scoped)
+  )
+})
+
+layer(AccountsStage.layer({ BYTEBOT_LOGIN_LIMIT: "3" }), { timeout: "60 seconds", excludeTestServices: true })(
+  "guessing",
+  (test) => {
+    test.effect("is stopped for a while", () =>
+      Effect.gen(function* () {
+        const { send } = yield* AccountsStage
+        const email = uniqueEmail()
+        const attempt = send({ "x-bytebot-client-address": email }, "POST", "/auth/login", { email, password })
+        let answer = yield* attempt
+        for (let tries = 1; tries < 2000 && answer.status === 401; tries++) answer = yield* attempt
+        assert.strictEqual(answer.status, 429)
+        assert.isAbove(Number(answer.headers.get("retry-after")), 0)
+      })
+    )
+  }
+)

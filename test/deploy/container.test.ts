@@ -1,0 +1,104 @@
+import { readFileSync } from "node:fs"
+import { assert, describe, it } from "@effect/vitest"
+import { Schema } from "effect"
+import { parse } from "yaml"
+import { HealthApi } from "../../src/api/HealthApi.ts"
+import { defaultValues, settings } from "../../src/config/SettingsTable.ts"
+
+const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8")
+
+/** Instructions of the Dockerfile, continued lines joined, without comments. */
+const instructions = read("Dockerfile")
+  .replaceAll(/\\\n\s*/g, " ")
+  .split("\n")
+  .filter((line) => line.trim() !== "" && !line.startsWith("#"))
+  .map((line) => ({ name: line.split(" ", 1)[0] ?? "", rest: line.slice(line.indexOf(" ") + 1) }))
+const all = (name: string) => instructions.filter((instruction) => instruction.name === name).map(({ rest }) => rest)
+
+/** As hadolint's rules (their codes in the titles) and Docker's own advice have it. */
+describe("the Dockerfile", () => {
+  it("pins a slim base by its major version, the same in both stages (DL3006, DL3007)", () => {
+    const [first, last] = all("FROM")
+    assert.strictEqual(first, "node:24-slim AS dependencies")
+    assert.strictEqual(last, "node:24-slim")
+  })
+
+  it("installs what the lockfile says, without what is for development", () => {
+    const [install = ""] = all("RUN")
+    assert.match(install, /npm ci --omit=dev/)
+    assert.strictEqual(all("RUN").length, 1, "nothing is built")
+  })
+
+  it("is no superuser at the end (DL3002), works in an absolute folder (DL3000), and starts without a shell (DL3025)", () => {
+    assert.deepStrictEqual(all("USER"), ["node"])
+    for (const folder of all("WORKDIR")) assert.match(folder, /^\//)
+    assert.deepStrictEqual(all("CMD"), ['["node", "src/main.ts"]'])
+    assert.deepStrictEqual(all("ADD"), [], "COPY is enough (DL3020)")
+  })
+
+  it("is asked for its health at a route that there is, on the port that it listens on", () => {
+    const [check = ""] = all("HEALTHCHECK")
+    const path = /(\/health\/\w+)/.exec(check)?.[1] ?? ""
+    assert.include(
+      Object.values(HealthApi.endpoints).map((endpoint): string => endpoint.path),
+      path
+    )
+    assert.include(check, `|| ${defaultValues.port}`)
+    assert.deepStrictEqual(all("EXPOSE"), [`${defaultValues.port} ${defaultValues.clusterPort}`])
+  })
+
+  it("copies what the service reads, and keeps what is not for it out of the way", () => {
+    const copied = all("COPY").join("\n")
+    for (const needed of ["package.json", "./migrations", "./src", "./node_modules"]) assert.include(copied, needed)
+    const ignored = read(".dockerignore").split("\n")
+    for (const name of [".env", ".git", "node_modules", ".data", "test"]) assert.include(ignored, name)
+  })
+})
+
+const Compose = Schema.Struct({
+  services: Schema.Struct({
+    agent: Schema.Struct({
+      environment: Schema.Record(Schema.String, Schema.String),
+      env_file: Schema.Array(Schema.Struct({ path: Schema.Literal(".env"), required: Schema.Literal(false) })),
+      ports: Schema.Array(Schema.String),
+      depends_on: Schema.Struct({ database: Schema.Struct({ condition: Schema.Literal("service_healthy") }) }),
+      stop_grace_period: Schema.String
+    }),
+    database: Schema.Struct({
+      image: Schema.String,
+      healthcheck: Schema.Struct({ test: Schema.Array(Schema.String) })
+    }),
+    desktop: Schema.Struct({ image: Schema.String, profiles: Schema.Tuple([Schema.Literal("bytebot")]) }),
+    ui: Schema.Struct({
+      image: Schema.String,
+      profiles: Schema.Tuple([Schema.Literal("bytebot")]),
+      environment: Schema.Record(Schema.String, Schema.String)
+    })
+  }),
+  volumes: Schema.Record(Schema.String, Schema.Json)
+})
+
+describe("compose.yaml", () => {
+  const document: unknown = parse(read("compose.yaml"))
+  const { services } = Schema.decodeUnknownSync(Compose)(document)
+
+  it("sets what are settings", () => {
+    const known = settings.map(({ name }) => name)
+    assert.deepStrictEqual(
+      Object.keys(services.agent.environment).filter((name) => !known.includes(name)),
+      []
+    )
+  })
+
+  it("publishes the service's port on this machine only, and the UI finds it", () => {
+    assert.deepStrictEqual(services.agent.ports, [
+      `\${BYTEBOT_PUBLISH:-127.0.0.1:${defaultValues.port}}:${defaultValues.port}`
+    ])
+    assert.strictEqual(services.ui.environment.BYTEBOT_AGENT_BASE_URL, `http://agent:${defaultValues.port}`)
+  })
+
+  it("lets the service end in its own time", () => {
+    const grace = Number(/^(\d+)s$/.exec(services.agent.stop_grace_period)?.[1]) * 1000
+    assert.isAbove(grace, Number(defaultValues.shutdownTimeout.toString().match(/\d+/)?.[0] ?? 0))
+  })
+})

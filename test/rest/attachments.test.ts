@@ -1,0 +1,102 @@
+import { assert, layer } from "@effect/vitest"
+import { Effect, Schema } from "effect"
+import { AccountsStage, people, type Who } from "../accounts/AccountsStage.ts"
+import { encodePng } from "../emulators/png.ts"
+
+const decodeTask = Schema.decodeUnknownSync(
+  Schema.Struct({ id: Schema.String, files: Schema.Array(Schema.Struct({ id: Schema.String })) })
+)
+const decodeId = Schema.decodeUnknownSync(Schema.Struct({ id: Schema.String }))
+
+const bytesOf = (url: string, who: Who, path: string) =>
+  Effect.promise(async () => {
+    const answer = await fetch(`${url}${path}`, { headers: { ...who } })
+    return { status: answer.status, headers: answer.headers, bytes: Buffer.from(await answer.arrayBuffer()) }
+  })
+
+layer(AccountsStage.layer(), { timeout: "60 seconds", excludeTestServices: true })("attachments", (test) => {
+  test.effect("files come as bytes, with their type and name, and are no pages", () =>
+    Effect.gen(function* () {
+      const { send, url } = yield* AccountsStage
+      const { owner, stranger } = yield* people
+      const names = ["notes.txt", 'ö "quoted"\r\nx-evil: 1.html', "../../etc/passwd"]
+      const { id } = decodeId(
+        (yield* send(owner.bearer, "POST", "/tasks", {
+          description: "files",
+          files: names.map((name, index) => ({
+            name,
+            base64: "aGVsbG8=",
+            type: ["text/plain", "text/html", "no type"][index] ?? "",
+            size: 5
+          }))
+        })).json
+      )
+      const { files } = decodeTask((yield* send(owner.bearer, "GET", `/tasks/${id}`)).json)
+      for (const [index, file] of files.entries()) {
+        const { bytes, headers, status } = yield* bytesOf(url, owner.bearer, `/tasks/${id}/files/${file.id}`)
+        assert.strictEqual(status, 200)
+        assert.strictEqual(bytes.toString(), "hello")
+        assert.strictEqual(headers.get("content-type"), ["text/plain", "text/html", "application/octet-stream"][index])
+        const disposition = headers.get("content-disposition") ?? ""
+        assert.match(disposition, /^attachment; filename\*=UTF-8''/)
+        assert.strictEqual(decodeURIComponent(disposition.split("''")[1] ?? ""), names[index])
+        assert.include(headers.get("content-security-policy"), "sandbox")
+        assert.isNull(headers.get("x-evil"))
+        assert.strictEqual((yield* bytesOf(url, stranger.bearer, `/tasks/${id}/files/${file.id}`)).status, 404)
+        assert.strictEqual((yield* bytesOf(url, {}, `/tasks/${id}/files/${file.id}`)).status, 401)
+      }
+      assert.strictEqual((yield* bytesOf(url, owner.bearer, `/tasks/${id}/files/none`)).status, 404)
+    })
+  )
+
+  test.effect("pictures come as bytes, at addresses that lists can show in their place", () =>
+    Effect.gen(function* () {
+      const { send, sql, url } = yield* AccountsStage
+      const { owner, stranger } = yield* people
+      const { id } = decodeId((yield* send(owner.bearer, "POST", "/tasks", { description: "pictures" })).json)
+      const pictures = [1, 2, 3].map((width) =>
+        encodePng({ width, height: 1, rgba: Buffer.alloc(width * 4, width) }).toString("base64")
+      )
+      const image = (data = "") => ({ type: "image", source: { data, type: "base64", media_type: "image/png" } })
+      const content = [
+        image(pictures[0]),
+        { type: "tool_result", tool_use_id: "u", content: [{ type: "text", text: "done" }, image(pictures[1])] },
+        { type: "user_action", content: [image(pictures[2])] }
+      ]
+      yield* sql`INSERT INTO "Message" ("id", "content", "role", "taskId", "updatedAt") VALUES (${`m/${id}`}, ${JSON.stringify(content)}::jsonb, 'USER', ${id}, now())`
+      for (const path of ["messages", "messages/raw", "messages/processed"]) {
+        const inline = JSON.stringify((yield* send(owner.bearer, "GET", `/tasks/${id}/${path}`)).json)
+        assert.include(inline, pictures[1] ?? "none")
+        const listed = JSON.stringify((yield* send(owner.bearer, "GET", `/tasks/${id}/${path}?images=urls`)).json)
+        for (const data of pictures) assert.notInclude(listed, data)
+        const urls = [...listed.matchAll(/"url":"([^"]+)"/g)].map(([, address = ""]) => address)
+        assert.strictEqual(urls.length, 3)
+        for (const [index, address] of urls.entries()) {
+          const { bytes, headers, status } = yield* bytesOf(url, owner.bearer, address)
+          assert.strictEqual(status, 200)
+          assert.strictEqual(bytes.toString("base64"), pictures[index])
+          assert.strictEqual(headers.get("content-type"), "image/png")
+          assert.include(headers.get("cache-control"), "immutable")
+          assert.strictEqual((yield* bytesOf(url, stranger.bearer, address)).status, 404)
+        }
+      }
+      const address = `/messages/${encodeURIComponent(`m/${id}`)}/images`
+      for (const n of ["3", "-1", "x", "1e1"]) {
+        assert.strictEqual((yield* bytesOf(url, owner.bearer, `${address}/${n}`)).status, 404)
+      }
+      assert.strictEqual((yield* send(owner.bearer, "GET", `/tasks/${id}/messages?images=none`)).status, 400)
+    })
+  )
+
+  test.effect("summaries are listed, oldest first", () =>
+    Effect.gen(function* () {
+      const { send, sql } = yield* AccountsStage
+      const { owner, stranger } = yield* people
+      const { id } = decodeId((yield* send(owner.bearer, "POST", "/tasks", { description: "summaries" })).json)
+      assert.deepStrictEqual((yield* send(owner.bearer, "GET", `/tasks/${id}/summaries`)).json, [])
+      yield* sql`INSERT INTO "Summary" ("id", "content", "taskId", "updatedAt") VALUES (${`s${id}`}, 'so far', ${id}, now())`
+      assert.include(JSON.stringify((yield* send(owner.bearer, "GET", `/tasks/${id}/summaries`)).json), "so far")
+      assert.strictEqual((yield* send(stranger.bearer, "GET", `/tasks/${id}/summaries`)).status, 404)
+    })
+  )
+})
