@@ -151,7 +151,8 @@ export class AgentLoop extends Context.Service<
       const runTool = (claim: Claim, reply: Entry, use: ToolUseBlock, index: number) =>
         Effect.uninterruptibleMask(
           Effect.fnUntraced(function* (restore) {
-            const isRecorded = changedBy(use) !== "nothing"
+            const changed = changedBy(use)
+            const isRecorded = changed !== "nothing"
             const key = `${reply.id}:${index}`
             const until = isRecorded
               ? yield* restore(startTool(claim.lease, reply, index)).pipe(
@@ -159,7 +160,9 @@ export class AgentLoop extends Context.Service<
                 )
               : Number.POSITIVE_INFINITY
             const place = { desktop: claim.lease.desktop, key, until }
-            const done = yield* inHaste(runner.run(claim.task, use, place, restore))
+            const running = runner.run(claim.task, use, place, restore)
+            // Rows are known again when they are written twice: that may wait for the database, and be broken off.
+            const done = yield* changed === "database" ? restore(running) : inHaste(running)
             if (!isRecorded) return done
             const stored = yield* conversations
               .finishTool(reply.id, index, done.result)

@@ -2,6 +2,7 @@ import { assert, layer } from "@effect/vitest"
 import { Effect, Fiber, Schedule } from "effect"
 import { Clients } from "./Clients.ts"
 import { type OutageStage, Server, setUp } from "./OutageStage.ts"
+import { until } from "../support/Waiting.ts"
 import { create, outline, untilCompleted, use } from "./TestTasks.ts"
 
 /**
@@ -122,6 +123,35 @@ layer(Server.layer, { timeout: "60 seconds", excludeTestServices: true })("a run
             stage.network.accept()
           })
         )
+      }).pipe(Effect.scoped),
+    60_000
+  )
+
+  test.effect(
+    "a disk that is full when it creates a task, for longer than a client would wait",
+    () =>
+      Effect.gen(function* () {
+        const { direct, model, url } = yield* setUp()
+        // A sequence counts what is undone, too.
+        yield* direct`CREATE SEQUENCE attempts`
+        yield* direct`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+          BEGIN PERFORM nextval('attempts'); RAISE disk_full; END $$`
+        yield* direct`CREATE TRIGGER refuse BEFORE INSERT ON "Task" FOR EACH ROW WHEN (NEW."createdBy" = 'ASSISTANT') EXECUTE FUNCTION refuse()`
+        model.enqueue(
+          use("create_task", { description: "later", type: "SCHEDULED", scheduledFor: "2099-01-01T00:00:00Z" })
+        )
+        const id = yield* create(url, { description: "creates another one" })
+        // Ten attempts take over four seconds; two would be a client's patience.
+        yield* until(
+          "it has been tried often",
+          Effect.map(direct`SELECT 1 FROM attempts WHERE last_value >= 10`, (rows) => rows[0])
+        )
+        yield* direct`DROP TRIGGER refuse ON "Task"`
+        yield* untilCompleted(url, id)
+        assert.lengthOf(yield* direct`SELECT 1 FROM "Task" WHERE "createdBy" = 'ASSISTANT'`, 1)
+        const answers =
+          yield* direct`SELECT 1 FROM "Message" WHERE "taskId" = ${id} AND "content"::text LIKE '%The task has been created%'`
+        assert.lengthOf(answers, 1)
       }).pipe(Effect.scoped),
     60_000
   )
