@@ -67,11 +67,13 @@ const make = Effect.fnUntraced(function* (config: PoolConfig) {
   })
   let waiting = 0
 
-  const hasRoom = () =>
-    waiting === 0 &&
-    [...sessions].some(
-      (session) => session.isOpen && session.reservations === 0 && session.users < statementsPerConnection
-    )
+  const hasRoom = () => {
+    if (waiting > 0) return false
+    for (const session of sessions) {
+      if (session.isOpen && session.reservations === 0 && session.users < statementsPerConnection) return true
+    }
+    return false
+  }
 
   const used = (session: PooledSession) =>
     Effect.acquireRelease(
@@ -125,7 +127,7 @@ const make = Effect.fnUntraced(function* (config: PoolConfig) {
     (session: PooledSession) => {
       session.users += 1
       return Effect.ensuring(
-        statement(sqlConnection(session, session.connection)),
+        statement(session.shared),
         Effect.sync(() => {
           session.users -= 1
         })

@@ -25,10 +25,26 @@ const isSchemaError = <E>(error: E): error is Extract<E, Schema.SchemaError> => 
 
 /** Begins again after failures of which `isSafe` says that this is safe, as long as there is patience. */
 const retried = <A, E, R>(self: Effect.Effect<A, E, R>, isSafe: (error: E) => boolean) =>
+  Effect.flatMap(Clock.currentTimeMillis, (begun) =>
+    // Almost nothing fails: what it takes to begin again is made when something does.
+    Effect.catchIf(self, isSafe, (error) => beginAgain(self, isSafe, { begun, error }))
+  )
+
+/** As retrying what has just failed with this error. */
+const beginAgain = <A, E, R>(
+  self: Effect.Effect<A, E, R>,
+  isSafe: (error: E) => boolean,
+  { begun, error: firstError }: { readonly begun: number; readonly error: E }
+) =>
   Effect.gen(function* () {
     const patience = Duration.toMillis(yield* DatabasePatience)
-    const begun = yield* Clock.currentTimeMillis
-    return yield* Effect.retry(self, {
+    let hasFailed = false
+    const attempt = Effect.suspend(() => {
+      if (hasFailed) return self
+      hasFailed = true
+      return Effect.fail(firstError)
+    })
+    return yield* Effect.retry(attempt, {
       while: (error) =>
         isSafe(error) ? Effect.map(Clock.currentTimeMillis, (now) => now - begun < patience) : Effect.succeed(false),
       schedule: pauses

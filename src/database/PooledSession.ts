@@ -1,4 +1,4 @@
-import { connect, type Socket } from "node:net"
+import { Socket } from "node:net"
 import { PgConnection } from "@effect/sql-pg"
 import { Duration, Effect, Stream } from "effect"
 import { type SqlConnection, SqlError } from "effect/sql"
@@ -19,6 +19,8 @@ export class PooledSession {
   /** Reasons to give it to nobody else. */
   reservations = 0
   readonly connection: PgConnection.PgConnection
+  /** The same for Effect's SQL client, for statements that share the connection. */
+  readonly shared: SqlConnection.Connection
   private readonly socket: Socket
   private unanswered = 0
   private heardAt = 0
@@ -26,6 +28,7 @@ export class PooledSession {
 
   constructor(connection: PgConnection.PgConnection, socket: Socket, invalidate: (session: PooledSession) => void) {
     this.connection = connection
+    this.shared = sqlConnection(this, connection)
     this.socket = socket
     this.retire = () => {
       this.reservations += 1
@@ -107,8 +110,34 @@ export const openSession = Effect.fnUntraced(
 
 const openSocket = ({ host, port }: SessionConfig): Socket =>
   host.startsWith("/")
-    ? connect({ path: `${host}/.s.PGSQL.${port}` })
-    : connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 15_000 })
+    ? new GatheringSocket().connect(`${host}/.s.PGSQL.${port}`)
+    : new GatheringSocket().setNoDelay().setKeepAlive(true, 15_000).connect(port, host)
+
+/**
+ * What is written while the event loop goes once through what came in leaves together: a system call costs as much as a
+ * small statement.
+ */
+class GatheringSocket extends Socket {
+  private isGathering = false
+
+  override write(data: string | Uint8Array, done?: (error?: Error | null) => void): boolean
+  override write(data: string | Uint8Array, encoding?: BufferEncoding, done?: (error?: Error | null) => void): boolean
+  override write(
+    data: string | Uint8Array,
+    encoding?: BufferEncoding | ((error?: Error | null) => void),
+    done?: (error?: Error | null) => void
+  ): boolean {
+    if (!this.isGathering) {
+      this.isGathering = true
+      this.cork()
+      setImmediate(() => {
+        this.isGathering = false
+        this.uncork()
+      })
+    }
+    return typeof encoding === "function" ? super.write(data, encoding) : super.write(data, encoding, done)
+  }
+}
 
 /**
  * Has the server give up what we have given up: a wait for a lock, a transaction whose client is gone, a connection from which nothing

@@ -1,5 +1,7 @@
 import { hash } from "node:crypto"
 import { Schema } from "effect"
+import { messageContent } from "../database/WireJson.ts"
+import type { Role } from "../domain/Task.ts"
 import { withImageUrls } from "./Images.ts"
 import { compactArray } from "./JsonText.ts"
 import { desktopActions } from "./ProcessedMessages.ts"
@@ -9,17 +11,32 @@ import { desktopActions } from "./ProcessedMessages.ts"
  * holds them against what the API's schemas yield.
  */
 
-/** A message as it is read for this: `content` is PostgreSQL's text of the jsonb array, in UTF-8; times are as on the wire. */
-export const MessageRow = Schema.Struct({
-  id: Schema.String,
-  content: Schema.Uint8Array,
-  role: Schema.Literals(["USER", "ASSISTANT"]),
-  createdAt: Schema.String,
-  updatedAt: Schema.String,
-  taskId: Schema.String,
-  summaryId: Schema.NullOr(Schema.String)
-})
-export type MessageRow = typeof MessageRow.Type
+/** A message as it is read for this; its content is in one of two forms. */
+export interface MessageRow {
+  readonly id: string
+  /** The content, where it is small: parsing and printing is quickest then. */
+  readonly blocks: ReadonlyArray<Schema.Json> | null
+  /** PostgreSQL's text of it, in UTF-8, where it is not. */
+  readonly text: Uint8Array | null
+  readonly role: Role
+  readonly createdAt: Date
+  readonly updatedAt: Date
+  readonly taskId: string
+  readonly summaryId: string | null
+}
+
+/** Bytes that a small content takes up in the table at the most. */
+const small = 4096
+
+/** SQL: the columns of a `MessageRow` of the row `alias`. */
+export const messageColumns = (alias: string): string => {
+  const content = messageContent(alias)
+  const isSmall = `pg_column_size(${alias}."content") <= ${small}`
+  return (
+    `${alias}."id", CASE WHEN ${isSmall} THEN ${content} END AS blocks, CASE WHEN NOT ${isSmall} THEN convert_to((${content})::text, 'UTF8') END AS text, ` +
+    `${alias}."role", ${alias}."createdAt", ${alias}."updatedAt", ${alias}."taskId", ${alias}."summaryId"`
+  )
+}
 
 /** JSON in bytes, with the hash of what it depends on. */
 export interface JsonPage {
@@ -44,10 +61,11 @@ const typeOf = (block: Schema.Json): string | undefined =>
     ? block.type
     : undefined
 
-const blocksOf = ({ content }: MessageRow) => decodeContent(Buffer.from(content).toString())
+const blocksOf = ({ blocks, text }: MessageRow): ReadonlyArray<Schema.Json> =>
+  blocks ?? (text === null ? [] : decodeContent(Buffer.from(text.buffer, text.byteOffset, text.length).toString()))
 
 const contentOf = (row: MessageRow, images: ShownImages): Content => {
-  const compact = images === "inline" ? compactArray(row.content) : undefined
+  const compact = images === "inline" && row.text !== null ? compactArray(row.text) : undefined
   if (compact !== undefined) return compact
   const blocks = images === "inline" ? blocksOf(row) : withImageUrls(row.id, blocksOf(row))
   return { pieces: [JSON.stringify(blocks)], types: blocks.map(typeOf) }
@@ -60,16 +78,32 @@ const messagePieces = (
 ): ReadonlyArray<Piece> => [
   `{"id":${JSON.stringify(id)},"content":`,
   ...content,
-  `,"role":"${role}","createdAt":"${createdAt}","updatedAt":"${updatedAt}","taskId":${JSON.stringify(taskId)},"summaryId":${JSON.stringify(summaryId)}${more}}`
+  `,"role":"${role}","createdAt":"${createdAt.toISOString()}","updatedAt":"${updatedAt.toISOString()}","taskId":${JSON.stringify(taskId)},"summaryId":${JSON.stringify(summaryId)}${more}}`
 ]
 
 const separated = (items: ReadonlyArray<ReadonlyArray<Piece>>): ReadonlyArray<Piece> =>
   items.flatMap((pieces, index) => (index === 0 ? pieces : [",", ...pieces]))
 
+/** The pieces in UTF-8; text is gathered, as it is encoded at a price per time. */
+const bytesOf = (pieces: ReadonlyArray<Piece>): Uint8Array => {
+  const chunks: Array<Uint8Array> = []
+  let text = ""
+  for (const piece of pieces) {
+    if (typeof piece === "string") text += piece
+    else {
+      if (text !== "") chunks.push(Buffer.from(text))
+      text = ""
+      chunks.push(piece)
+    }
+  }
+  const rest = Buffer.from(text)
+  return chunks.length === 0 ? rest : Buffer.concat([...chunks, rest])
+}
+
 /** What is stored of a message never changes but for its summary, of which `updatedAt` tells. */
 const page = (rows: ReadonlyArray<MessageRow>, pieces: ReadonlyArray<Piece>): JsonPage => {
-  const bytes = Buffer.concat(pieces.map((piece) => (typeof piece === "string" ? Buffer.from(piece) : piece)))
-  const content = rows.map(({ id, summaryId, updatedAt }) => `${id} ${updatedAt} ${summaryId}`).join("\n")
+  const bytes = bytesOf(pieces)
+  const content = rows.map(({ id, summaryId, updatedAt }) => `${id} ${updatedAt.getTime()} ${summaryId}`).join("\n")
   return { bytes, etag: `W/"${bytes.length.toString(16)}-${hash("sha1", content, "base64").slice(0, 27)}"` }
 }
 
@@ -78,7 +112,7 @@ export const listPage = (rows: ReadonlyArray<MessageRow>, images: ShownImages = 
   page(rows, ["[", ...separated(rows.map((row) => messagePieces(row, contentOf(row, images).pieces))), "]"])
 
 interface Shown {
-  readonly role: MessageRow["role"]
+  readonly role: Role
   readonly takeOver: boolean
   readonly pieces: ReadonlyArray<Piece>
 }

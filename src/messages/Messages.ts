@@ -3,14 +3,14 @@ import { Context, DateTime, Effect, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { repeatable } from "../database/DatabaseRetry.ts"
 import { storableJson } from "../database/StorableJson.ts"
-import { instant, messageContent, messageJson } from "../database/WireJson.ts"
+import { messageJson } from "../database/WireJson.ts"
 import { Caller } from "../domain/Caller.ts"
 import { Message } from "../domain/Message.ts"
 import type { TaskId, TaskWithFiles } from "../domain/Task.ts"
 import { type DatabaseUnavailable, TaskNotFound } from "../domain/TaskErrors.ts"
 import { Tasks } from "../tasks/Tasks.ts"
 import { visibleTo } from "../tasks/Visibility.ts"
-import { MessageRow } from "./MessagePage.ts"
+import { messageColumns, type MessageRow } from "./MessagePage.ts"
 
 /** Messages as the users of a task read and write them; `Conversations` is the agent's side. */
 export class Messages extends Context.Service<
@@ -40,6 +40,7 @@ export class Messages extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const tasks = yield* Tasks
+      const columns = sql.literal(messageColumns("message"))
 
       /** FROM and what follows, of a page of the messages that are there for the caller. */
       const pageOf = Effect.fnUntraced(function* (options: {
@@ -71,11 +72,7 @@ export class Messages extends Context.Service<
         readonly limit: number
       }) {
         yield* Effect.annotateCurrentSpan({ "task.id": options.taskId })
-        const found = yield* sql`
-          SELECT message."id", convert_to((${sql.literal(messageContent("message"))})::text, 'UTF8') AS content, message."role"::text,
-            ${sql.literal(instant('message."createdAt"'))} AS "createdAt", ${sql.literal(instant('message."updatedAt"'))} AS "updatedAt",
-            message."taskId", message."summaryId" ${yield* pageOf(options)}`
-        return yield* decodeMessageRows(found)
+        return yield* sql<MessageRow>`SELECT ${columns} ${yield* pageOf(options)}`
       }, repeatable)
 
       /** Stores the message; false when there is no such task. */
@@ -108,5 +105,4 @@ export class Messages extends Context.Service<
   )
 }
 
-const decodeMessageRows = Schema.decodeUnknownEffect(Schema.Array(MessageRow))
 const decodeRows = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ message: Message })))

@@ -1,10 +1,10 @@
 import { DateTime, Effect, Option, Schema } from "effect"
 import type { SqlClient } from "effect/sql"
 import { repeatable } from "../database/DatabaseRetry.ts"
-import { taskJson } from "../database/WireJson.ts"
 import { Caller } from "../domain/Caller.ts"
-import { type Role, Task, type TaskPriority, type TaskStatus, type TaskType } from "../domain/Task.ts"
+import type { Role, Task, TaskPriority, TaskStatus, TaskType } from "../domain/Task.ts"
 import type { TaskCursor } from "../domain/TaskCursor.ts"
+import { taskColumns, taskOf, type TaskRow } from "./TaskRow.ts"
 import { visibleTo } from "./Visibility.ts"
 
 /** Which tasks to list: those for which every condition holds that is there. */
@@ -33,7 +33,7 @@ export interface TaskList {
 
 /** Lists tasks, newest first. */
 export const listTasks = (sql: SqlClient.SqlClient) => {
-  const taskOf = sql.literal(taskJson("task"))
+  const columns = sql.literal(taskColumns("task"))
   const newestFirst = sql.literal(`task."createdAt" DESC, task."position" DESC`)
 
   /** The texts are literals of ours, so they may stand in the statement. */
@@ -72,14 +72,16 @@ export const listTasks = (sql: SqlClient.SqlClient) => {
               SELECT 1 FROM "Task" task WHERE ${wanted} AND (task."createdAt", task."position") < (last."createdAt", last."position")
             ))`
         : sql.literal("NULL::json")
-    const rows = yield* sql`
-      SELECT (SELECT count(*)::int FROM "Task" task WHERE ${wanted}) AS total, (
-        SELECT coalesce(json_agg(${taskOf} ORDER BY ${newestFirst}), '[]'::json) FROM (
-          SELECT * FROM "Task" task WHERE ${wanted} AND ${beyond} ORDER BY ${newestFirst} LIMIT ${limit} OFFSET ${offset}
-        ) AS task
-      ) AS tasks, ${last} AS next`
-    const { next, ...list } = yield* decodeList(rows[0])
-    return { ...list, next: Option.fromNullOr(next) }
+    // One row at least, so that the total is there for a page without tasks, too.
+    const rows = yield* sql<PageRow>`
+      SELECT page."total", page."next", task.* FROM (
+        SELECT (SELECT count(*)::int FROM "Task" task WHERE ${wanted}) AS "total", ${last} AS "next"
+      ) page LEFT JOIN LATERAL (
+        SELECT ${columns}, task."position" FROM "Task" task WHERE ${wanted} AND ${beyond} ORDER BY ${newestFirst} LIMIT ${limit} OFFSET ${offset}
+      ) task ON TRUE ORDER BY ${newestFirst}`
+    const tasks = rows.flatMap((row) => (row.id === null ? [] : [taskOf(row)]))
+    const [{ next, total } = { next: null, total: 0 }] = rows
+    return { tasks, total, next: next === null ? Option.none() : Option.some(yield* decodeCursor(next)) }
   }, repeatable)
 }
 
@@ -91,15 +93,12 @@ const wordBeginnings = (text: string): string =>
     .map((word) => `'${word}':*`)
     .join(" & ")
 
-const decodeList = Schema.decodeUnknownEffect(
+const decodeCursor = Schema.decodeUnknownEffect(
   Schema.Struct({
-    tasks: Schema.Array(Task),
-    total: Schema.Int,
-    next: Schema.NullOr(
-      Schema.Struct({
-        createdAt: Schema.DateTimeUtcFromString,
-        position: Schema.BigIntFromString
-      })
-    )
+    createdAt: Schema.DateTimeUtcFromString,
+    position: Schema.BigIntFromString
   })
 )
+
+/** A task of the page; all its columns are null where there is none. */
+type PageRow = (TaskRow | { readonly id: null }) & { readonly total: number; readonly next: unknown }

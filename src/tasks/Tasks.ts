@@ -11,7 +11,7 @@ import { Caller } from "../domain/Caller.ts"
 import {
   finishedStatuses,
   type Role,
-  Task,
+  type Task,
   TaskId,
   type TaskModel,
   type TaskPriority,
@@ -34,6 +34,7 @@ import { Placement } from "../placement/Placement.ts"
 import { Dispatch } from "./Dispatch.ts"
 import { listTasks, type TaskList, type TaskListOptions } from "./TaskList.ts"
 import { keepsDesktop, patchedColumns, type TaskPatch } from "./TaskPatch.ts"
+import { taskColumns, taskOf, type TaskRow } from "./TaskRow.ts"
 import { visibleTo } from "./Visibility.ts"
 
 /** What a client, or the agent, says of a task to be created; absent fields get the schema's defaults. */
@@ -97,7 +98,8 @@ export class Tasks extends Context.Service<
       const placement = yield* Placement
       const analytics = yield* Analytics
       const dispatch = yield* Dispatch
-      const taskOf = sql.literal(taskJson("task"))
+      const json = sql.literal(taskJson("task"))
+      const columns = sql.literal(taskColumns("task"))
       const visible = (alias: string) => Effect.map(Caller, (caller) => visibleTo(sql, caller, alias))
 
       /** Inserts the task with all that belongs to it, unless an earlier attempt has done so; answers the row. */
@@ -106,7 +108,7 @@ export class Tasks extends Context.Service<
         const at = DateTime.toDateUtc(yield* DateTime.now)
         const traceparent = Option.getOrNull(yield* currentTraceparent)
         const files = input.files ?? []
-        const inserted = yield* sql`
+        const inserted = yield* sql<TaskRow>`
           WITH task AS (
             INSERT INTO "Task" ("id", "description", "type", "priority", "createdBy", "scheduledFor", "model", "createdAt", "updatedAt", "userId")
             VALUES (${id}, ${storableText(input.description)}, ${input.type ?? "IMMEDIATE"}::"TaskType",
@@ -129,11 +131,14 @@ export class Tasks extends Context.Service<
           ), trace AS (
             INSERT INTO "TaskTrace" ("taskId", "traceparent") SELECT task."id", ${traceparent} FROM task WHERE ${traceparent}::text IS NOT NULL
           ), event AS (
-            INSERT INTO "TaskEvent" ("taskId", "kind", "payload", "createdAt") SELECT task."id", 'task_created', ${taskOf}, ${at} FROM task
+            INSERT INTO "TaskEvent" ("taskId", "kind", "payload", "createdAt") SELECT task."id", 'task_created', ${json}, ${at} FROM task
           )
-          SELECT ${taskOf} AS task FROM task`
-        const row = inserted[0] ?? (yield* sql`SELECT ${taskOf} AS task FROM "Task" task WHERE task."id" = ${id}`)[0]
-        return (yield* decodeCreated(row)).task
+          SELECT ${columns} FROM task`
+        const [row] =
+          inserted.length > 0
+            ? inserted
+            : yield* sql<TaskRow>`SELECT ${columns} FROM "Task" task WHERE task."id" = ${id}`
+        return row === undefined ? yield* Effect.die(new Error("A task that was created is gone")) : taskOf(row)
       }, repeatable)
 
       /** Refuses names that no desktop has. */
@@ -171,21 +176,20 @@ export class Tasks extends Context.Service<
 
       const get = Effect.fn("Tasks.get")(function* (id: TaskId) {
         yield* Effect.annotateCurrentSpan({ "task.id": id })
-        const rows = yield* sql`
-          SELECT ${taskOf} AS task, (
-            SELECT coalesce(json_agg(${sql.literal(fileJson("f"))} ORDER BY f."createdAt", f.ctid), '[]'::json) FROM "File" f WHERE f."taskId" = task."id"
-          ) AS files, (SELECT w."desktop" FROM "TaskDesktop" w WHERE w."taskId" = task."id") AS desktop
-          FROM "Task" task WHERE task."id" = ${id} AND ${yield* visible("task")}`
-        if (rows[0] === undefined) return yield* new TaskNotFound({ id })
-        const { desktop, files, task } = yield* decodeWithFiles(rows[0])
-        return desktop === null ? { ...task, files } : { ...task, desktop, files }
+        const caller = yield* Caller
+        const [row] = yield* caller.seesAll
+          ? sql.unsafe<WholeRow>(whole, [id])
+          : sql.unsafe<WholeRow>(`${whole} AND task."userId" = $2`, [id, caller.userId])
+        if (row === undefined) return yield* new TaskNotFound({ id })
+        const files = row.files === null ? [] : yield* decodeFiles(row.files)
+        return row.desktop === null ? { ...taskOf(row), files } : { ...taskOf(row), desktop: row.desktop, files }
       }, repeatable)
 
       const inProgress = Effect.gen(function* () {
-        const rows = yield* sql`
-          SELECT ${taskOf} AS task FROM "Task" task WHERE task."status" = 'RUNNING' AND ${yield* visible("task")}
+        const [row] = yield* sql<TaskRow>`
+          SELECT ${columns} FROM "Task" task WHERE task."status" = 'RUNNING' AND ${yield* visible("task")}
           ORDER BY task."executedAt" DESC NULLS LAST, task."position" DESC LIMIT 1`
-        return rows[0] === undefined ? Option.none() : Option.some((yield* decodeCreated(rows[0])).task)
+        return Option.map(Option.fromUndefinedOr(row), taskOf)
       }).pipe(repeatable, Effect.withSpan("Tasks.inProgress"))
 
       /** Tells the worker whose desktop has to do with the task. That desktop may be free now, and the task due. */
@@ -224,7 +228,7 @@ export class Tasks extends Context.Service<
         const isVisible = yield* visible('"Task"')
         const at = DateTime.toDateUtc(yield* DateTime.now)
         const traceparent = how.setsGoing === true ? Option.getOrNull(yield* currentTraceparent) : null
-        const rows = yield* sql`
+        const [row] = yield* sql<ChangedRow>`
           WITH seen AS (
             SELECT "id", "status" FROM "Task" WHERE "id" = ${id} AND ${isVisible} AND ${sql.literal(how.when)} FOR NO KEY UPDATE
           ), task AS (
@@ -235,14 +239,14 @@ export class Tasks extends Context.Service<
             INSERT INTO "TaskTrace" ("taskId", "traceparent") SELECT task."id", ${traceparent} FROM task WHERE ${traceparent}::text IS NOT NULL
             ON CONFLICT ("taskId") DO UPDATE SET "previous" = "TaskTrace"."traceparent", "traceparent" = excluded."traceparent"
           ), event AS (
-            INSERT INTO "TaskEvent" ("taskId", "kind", "payload", "createdAt") SELECT task."id", 'task_updated', ${taskOf}, ${at} FROM task
+            INSERT INTO "TaskEvent" ("taskId", "kind", "payload", "createdAt") SELECT task."id", 'task_updated', ${json}, ${at} FROM task
           )
-          SELECT ${taskOf} AS task, (SELECT "desktop" FROM run) AS desktop, EXISTS (SELECT 1 FROM moved) AS "hasMoved" FROM task`
-        if (rows[0] === undefined) {
+          SELECT ${columns}, (SELECT "desktop" FROM run) AS desktop, EXISTS (SELECT 1 FROM moved) AS "hasMoved" FROM task`
+        if (row === undefined) {
           const found = yield* sql`SELECT 1 FROM "Task" WHERE "id" = ${id} AND ${isVisible}`
           return yield* Effect.fail(found.length === 0 ? new TaskNotFound({ id }) : how.refused(id))
         }
-        return yield* decodeChanged(rows[0])
+        return { task: taskOf(row), desktop: row.desktop, hasMoved: row.hasMoved }
       }, atMostOnce)
 
       /** A desktop that claimed the task while it was being changed was not seen by the change. */
@@ -355,11 +359,25 @@ const firstMessage = (task: NewTask): string => {
   return files.length === 0 ? `${task.description} ` : `${task.description} \n\n${lines}`
 }
 
-const decodeCreated = Schema.decodeUnknownEffect(Schema.Struct({ task: Task }))
-const decodeChanged = Schema.decodeUnknownEffect(
-  Schema.Struct({ task: Task, desktop: Schema.NullOr(Schema.String), hasMoved: Schema.Boolean })
-)
+/** A task's row after a change, with the desktop of its run. */
+interface ChangedRow extends TaskRow {
+  readonly desktop: string | null
+  /** Whether the change has ended the run that went on. */
+  readonly hasMoved: boolean
+}
+
 const decodeDesktop = Schema.decodeUnknownEffect(Schema.Struct({ desktop: Schema.NullOr(Schema.String) }))
-const decodeWithFiles = Schema.decodeUnknownEffect(
-  Schema.Struct({ task: Task, files: TaskWithFiles.fields.files, desktop: Schema.NullOr(Schema.String) })
-)
+const decodeFiles = Schema.decodeUnknownEffect(TaskWithFiles.fields.files)
+
+/** A task's row with its files and the desktop that it asks for. */
+interface WholeRow extends TaskRow {
+  readonly files: unknown
+  readonly desktop: string | null
+}
+
+/** Written out, as it is asked more often than anything else. */
+const whole = `
+  SELECT ${taskColumns("task")},
+    (SELECT json_agg(${fileJson("f")} ORDER BY f."createdAt", f.ctid) FROM "File" f WHERE f."taskId" = task."id") AS files,
+    (SELECT w."desktop" FROM "TaskDesktop" w WHERE w."taskId" = task."id") AS desktop
+  FROM "Task" task WHERE task."id" = $1`

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto"
 import { PgClient } from "@effect/sql-pg"
 import { assert, layer } from "@effect/vitest"
 import { Arbitrary, Effect, Schema } from "effect"
@@ -7,15 +8,14 @@ import { Message } from "../../src/domain/Message.ts"
 import { TaskId } from "../../src/domain/Task.ts"
 import { MessageGroup } from "../../src/api/MessagesApi.ts"
 import { compactArray } from "../../src/messages/JsonText.ts"
-import { listPage, MessageRow, processedPage } from "../../src/messages/MessagePage.ts"
+import { listPage, messageColumns, type MessageRow, processedPage } from "../../src/messages/MessagePage.ts"
 import { groupMessages } from "../../src/messages/ProcessedMessages.ts"
-import { instant, messageContent, messageJson } from "../../src/database/WireJson.ts"
+import { messageJson } from "../../src/database/WireJson.ts"
 import { TestDatabase } from "../support/TestDatabase.ts"
 
 /** What passes the stored text on yields the bytes that decoding and encoding it by the API's schemas would. */
 
 const decodeMessages = Schema.decodeUnknownSync(Schema.Array(Schema.Struct({ message: Message })))
-const decodeRows = Schema.decodeUnknownSync(Schema.Array(MessageRow))
 const encodeList = Schema.encodeSync(Schema.fromJsonString(Schema.Array(Message)))
 const encodeGroups = Schema.encodeSync(Schema.fromJsonString(Schema.Array(MessageGroup)))
 
@@ -53,7 +53,9 @@ layer(TestDatabase.withClient, { timeout: "60 seconds" })("pages of messages", (
             },
             ...(index % 3 === 0 ? [{ [`k${key}`]: json, n: number, type }] : []),
             ...(index % 5 === 0 ? [json] : []),
-            ...(index % 7 === 0 ? [{ "10": 1, b: 2, type }] : [])
+            ...(index % 7 === 0 ? [{ "10": 1, b: 2, type }] : []),
+            // Both forms in which contents are read.
+            ...(index % 2 === 0 ? [{ type, data: randomBytes(6000).toString("base64") }] : [])
           ]
         }))
         const id = TaskId.make(`t${yield* Effect.sync(() => Math.random())}`)
@@ -66,10 +68,7 @@ layer(TestDatabase.withClient, { timeout: "60 seconds" })("pages of messages", (
         const messages = decodeMessages(yield* sql`SELECT ${sql.literal(messageJson("m"))} AS message ${from}`).map(
           ({ message }) => message
         )
-        const rows = decodeRows(
-          yield* sql`SELECT m."id", convert_to((${sql.literal(messageContent("m"))})::text, 'UTF8') AS content, m."role"::text, ${sql.literal(instant('m."createdAt"'))} AS "createdAt",
-            ${sql.literal(instant('m."updatedAt"'))} AS "updatedAt", m."taskId", m."summaryId" ${from}`
-        )
+        const rows = yield* sql<MessageRow>`SELECT ${sql.literal(messageColumns("m"))} ${from}`
         const [passedOn, encoded] = [Buffer.from(listPage(rows).bytes).toString(), encodeList(messages)]
         assert.strictEqual(passedOn, encoded, `${passedOn}\n${encoded}`)
         assert.strictEqual(Buffer.from(processedPage(rows).bytes).toString(), encodeGroups(groupMessages(messages)))

@@ -1,9 +1,9 @@
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Option } from "effect"
 import { HttpEffect, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { Authentication } from "../../api/Authentication.ts"
 import { Accounts } from "../../auth/Accounts.ts"
 import { Settings } from "../../config/Settings.ts"
-import { Caller } from "../../domain/Caller.ts"
+import { Caller, everybody } from "../../domain/Caller.ts"
 import type { TooManyRequests } from "../../domain/LimitErrors.ts"
 import { clientAddress } from "../ClientAddress.ts"
 import { RequestRate } from "./RequestRate.ts"
@@ -40,11 +40,15 @@ export const identified = Effect.gen(function* () {
 /** The server's side of `Authentication`. */
 export const Authenticate: Layer.Layer<Authentication, never, Accounts | RequestRate | Settings> = Layer.effect(
   Authentication,
-  Effect.map(
-    Effect.context<Accounts | RequestRate | Settings>(),
-    (context) => (endpoint) =>
+  Effect.gen(function* () {
+    const context = yield* Effect.context<Accounts | RequestRate | Settings>()
+    const { areOn } = yield* Accounts
+    const { rateLimit } = yield* Settings
+    // Nobody is to be told apart then.
+    if (!areOn && Option.isNone(rateLimit)) return (endpoint) => Effect.provideService(endpoint, Caller, everybody)
+    return (endpoint) =>
       Effect.flatMap(Effect.provideContext(identified, context), (caller) =>
         Effect.provideService(endpoint, Caller, caller)
       )
-  )
+  })
 )

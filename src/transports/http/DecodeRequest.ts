@@ -7,19 +7,23 @@ import { bodyFields } from "./BodyFields.ts"
 import { invalidInput } from "./InvalidInput.ts"
 
 /** The server's side of `RequestDecoding`. */
-export const DecodeRequest: Layer.Layer<RequestDecoding> = Layer.succeed(RequestDecoding, (endpoint) =>
-  Effect.gen(function* () {
-    const request = yield* HttpServerRequest.HttpServerRequest
-    const route = yield* HttpRouter.RouteContext
-    const params = yield* decodedParams(route.params)
-    const fields = yield* bodyFields(request)
-    return yield* endpoint.pipe(
-      Effect.provideService(RequestBody, fields),
-      Effect.provideService(HttpRouter.RouteContext, params === route.params ? route : { ...route, params }),
-      Effect.catch((error) => Effect.fail(isRequestError(error) ? invalidInput(error.cause.issue) : error))
+export const DecodeRequest: Layer.Layer<RequestDecoding> = Layer.succeed(RequestDecoding, (endpoint) => {
+  const inWords = Effect.catch(endpoint, (error) =>
+    Effect.fail(isRequestError(error) ? invalidInput(error.cause.issue) : error)
+  )
+  return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
+    Effect.flatMap(bodyFields(request), (fields) =>
+      Effect.flatMap(HttpRouter.RouteContext, (route) =>
+        Effect.flatMap(decodedParams(route.params), (params) => {
+          const withBody = Effect.provideService(inWords, RequestBody, fields)
+          return params === route.params
+            ? withBody
+            : Effect.provideService(withBody, HttpRouter.RouteContext, { ...route, params })
+        })
+      )
     )
-  })
-)
+  )
+})
 
 /** Only what the client sent is its mistake; a response that does not encode is ours. */
 const isRequestError = (error: unknown): error is HttpApiError.HttpApiSchemaError =>

@@ -8,6 +8,7 @@ import { Attachments } from "../../messages/Attachments.ts"
 import { type JsonPage, listPage, processedPage, type ShownImages } from "../../messages/MessagePage.ts"
 import { Messages } from "../../messages/Messages.ts"
 import { payloadOf } from "./Payload.ts"
+import { jsonResponse, taskWithFilesText } from "./TaskText.ts"
 
 const newMessagePayload = payloadOf(NewMessagePayload)
 
@@ -35,7 +36,9 @@ export const MessagesHandlers = HttpApiBuilder.group(
       Effect.map(page(request), (rows) => respond(listPage(rows, request.query.images)))
     return handlers
       .handleRaw("add", ({ params }) =>
-        Effect.flatMap(newMessagePayload, ({ message }) => messages.addUserMessage(params.id, message))
+        Effect.flatMap(newMessagePayload, ({ message }) =>
+          Effect.map(messages.addUserMessage(params.id, message), (task) => jsonResponse(taskWithFilesText(task), 201))
+        )
       )
       .handle("summaries", ({ params }) => attachments.summaries(params.id))
       .handleRaw("list", list)

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto"
-import { Context, Effect, Exit, Option } from "effect"
-import { HttpRouter, type HttpServerRequest, HttpServerResponse } from "effect/http"
+import { Context, Effect, Exit, LogLevel, References, Tracer } from "effect"
+import { HttpRouter, type HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { measure, metrics } from "../../observability/Metrics.ts"
 import { isQuiet } from "../../observability/QuietRequests.ts"
 
@@ -25,51 +25,45 @@ const saneId = /^[\w.:/+=@-]{1,128}$/
 /** Semantic conventions for HTTP, "http.request.method": other words are not to be labels. */
 const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"])
 
+/** What is known of a request from its begin on. */
+export interface Observation {
+  readonly route: RouteTaken
+  /** To be in the response. */
+  readonly requestId: string
+}
+
 /**
- * Gives the request an id, which is in its response and in every line that is logged for it; and logs and measures it when it is
+ * Gives the request an id, which is in every line that is logged for it; and logs and measures it when it is
  * answered. Health and metrics are logged at debug: orchestrators ask for them all the time.
  */
 export const observed = <E, R>(
   request: HttpServerRequest.HttpServerRequest,
-  respond: (route: RouteTaken) => App<E, R>
+  respond: (observation: Observation) => App<E, R>
 ): App<E, R> =>
-  Effect.suspend(() => {
+  Effect.withFiber((fiber) => {
     const begun = performance.now()
     const route = new RouteTaken()
     const given = request.headers["x-request-id"]
     const requestId = given !== undefined && saneId.test(given) ? given : randomUUID()
-    return respond(route).pipe(
-      Effect.map((response) => HttpServerResponse.setHeader(response, "x-request-id", requestId)),
+    const span = Context.getOrUndefined(fiber.context, Tracer.ParentSpan)
+    // The trace's id is in each line, where there is a trace.
+    const isTraced = span?._tag === "Span" && span.traceId !== "noop"
+    return respond({ route, requestId }).pipe(
       Effect.onExit((exit) => {
         const ms = performance.now() - begun
         // Who is gone before the answer is ready gets none (nginx calls that 499).
         const status = Exit.isSuccess(exit) ? exit.value.status : 499
         const path = route.path ?? "unmatched"
-        const line = {
-          method: request.method.slice(0, 16),
-          route: path,
-          status,
-          durationMs: Math.round(ms * 10) / 10
-        }
-        const log = isQuiet(request.url) ? Effect.logDebug("Request") : Effect.logInfo("Request")
-        return Effect.andThen(
-          Effect.annotateLogs(log, line),
-          measure(metrics.requests, ms / 1000, {
-            "http.request.method": methods.has(request.method) ? request.method : "_OTHER",
-            "http.route": path,
-            "http.response.status_code": String(status)
-          })
-        )
+        const measured = measure(metrics.requests, ms / 1000, {
+          "http.request.method": methods.has(request.method) ? request.method : "_OTHER",
+          "http.route": path,
+          "http.response.status_code": String(status)
+        })
+        const level = isQuiet(request.url) ? "Debug" : "Info"
+        if (LogLevel.isGreaterThan(fiber.getRef(References.MinimumLogLevel), level)) return measured
+        const line = { method: request.method.slice(0, 16), route: path, status, durationMs: Math.round(ms * 10) / 10 }
+        return Effect.andThen(Effect.annotateLogs(Effect.logWithLevel(level)("Request"), line), measured)
       }),
-      Effect.annotateLogs({ requestId }),
-      withTraceId
+      Effect.annotateLogs(isTraced ? { requestId, traceId: span.traceId } : { requestId })
     )
   })
-
-/** The trace's id in each line, where there is a trace. */
-const withTraceId = <E, R>(app: App<E, R>): App<E, R> =>
-  Effect.flatMap(Effect.option(Effect.currentSpan), (span) =>
-    Option.isSome(span) && span.value.traceId !== "noop"
-      ? Effect.annotateLogs(app, { traceId: span.value.traceId })
-      : app
-  )

@@ -2,19 +2,21 @@ import { Effect, Option, Schema } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { Api } from "../../api/Api.ts"
 import { NewTaskPayload } from "../../api/NewTaskPayload.ts"
-import { type QueryText, queryChoice } from "../../api/RequestFields.ts"
+import { type QueryText, queryChoice, TaskCursorText } from "../../api/RequestFields.ts"
 import { TaskPatchPayload } from "../../api/TasksApi.ts"
-import { TaskStatus } from "../../domain/Task.ts"
+import { type Task, TaskStatus } from "../../domain/Task.ts"
 import type { InvalidRequest } from "../../domain/TaskErrors.ts"
 import { Tasks } from "../../tasks/Tasks.ts"
 import { Usage } from "../../tasks/Usage.ts"
 import { newTaskOf } from "../NewTaskOf.ts"
 import { invalidInput } from "./InvalidInput.ts"
 import { payloadOf } from "./Payload.ts"
+import { jsonResponse, taskPageText, taskText, taskWithFilesText } from "./TaskText.ts"
 
 const newTaskPayload = payloadOf(NewTaskPayload)
 const taskPatch = payloadOf(TaskPatchPayload)
 
+const encodeCursor = Schema.encodeSync(TaskCursorText)
 const decodeStatus = Schema.decodeUnknownEffect(Schema.Struct({ status: queryChoice(TaskStatus) }))
 
 /** The statuses to list, none meaning all: `statuses` wins, and `status` is not even read then (rest.md). */
@@ -36,9 +38,14 @@ export const TasksHandlers = HttpApiBuilder.group(
   Effect.fn(function* (handlers) {
     const tasks = yield* Tasks
     const usage = yield* Usage
+    const single = (task: Task) => jsonResponse(taskText(task))
     return handlers
-      .handleRaw("create", () => Effect.flatMap(newTaskPayload, (payload) => tasks.create(newTaskOf(payload))))
-      .handle("list", ({ query }) => {
+      .handleRaw("create", () =>
+        Effect.flatMap(newTaskPayload, (payload) =>
+          Effect.map(tasks.create(newTaskOf(payload)), (task) => jsonResponse(taskText(task), 201))
+        )
+      )
+      .handleRaw("list", ({ query }) => {
         const { after, createdBy, limit = 10, page = 1, priority, q, type } = query
         const from = after === undefined ? { page } : { after: Option.getOrNull(after) }
         return Effect.gen(function* () {
@@ -49,16 +56,23 @@ export const TasksHandlers = HttpApiBuilder.group(
             types: type
           })
           const answer = { ...list, totalPages: limit === 0 ? null : Math.ceil(list.total / limit) }
-          return after === undefined ? answer : { ...answer, next: Option.getOrNull(next) }
+          const cursor = Option.getOrNull(Option.map(next, encodeCursor))
+          return jsonResponse(taskPageText(after === undefined ? answer : { ...answer, next: cursor }))
         })
       })
-      .handle("inProgress", () => Effect.map(tasks.inProgress, Option.getOrNull))
-      .handleRaw("update", ({ params }) => Effect.flatMap(taskPatch, (patch) => tasks.update(params.id, patch)))
-      .handle("get", ({ params }) => tasks.get(params.id))
+      .handleRaw("inProgress", () =>
+        Effect.map(tasks.inProgress, Option.match({ onNone: () => jsonResponse("null"), onSome: single }))
+      )
+      .handleRaw("update", ({ params }) =>
+        Effect.flatMap(taskPatch, (patch) => Effect.map(tasks.update(params.id, patch), single))
+      )
+      .handleRaw("get", ({ params }) =>
+        Effect.map(tasks.get(params.id), (task) => jsonResponse(taskWithFilesText(task)))
+      )
       .handle("usage", ({ params }) => usage.ofTask(params.id))
       .handle("remove", ({ params }) => tasks.remove(params.id))
-      .handle("takeover", ({ params }) => tasks.takeover(params.id))
-      .handle("resume", ({ params }) => tasks.resume(params.id))
-      .handle("cancel", ({ params }) => tasks.cancel(params.id))
+      .handleRaw("takeover", ({ params }) => Effect.map(tasks.takeover(params.id), single))
+      .handleRaw("resume", ({ params }) => Effect.map(tasks.resume(params.id), single))
+      .handleRaw("cancel", ({ params }) => Effect.map(tasks.cancel(params.id), single))
   })
 )

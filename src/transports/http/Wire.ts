@@ -24,11 +24,13 @@ export const Wire: Layer.Layer<never, never, HttpRouter.HttpRouter | Settings> =
     return (app): Unhandled =>
       Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
         const { origin } = request.headers
-        return observed(request, (route) => {
-          if (request.method === "OPTIONS") return Effect.sync(() => preflight(request, origins))
+        return observed(request, ({ requestId, route }) => {
+          if (request.method === "OPTIONS") return Effect.sync(() => preflight(request, origins, requestId))
           return routed(route.noting(app), request).pipe(
             Effect.catchCause((cause) => failureResponse(request, cause)),
-            Effect.map((response) => onWire(request, response, { ...safety, ...corsHeaders(origins, origin) }))
+            Effect.map((response) =>
+              onWire(request, response, { ...safety, ...corsHeaders(origins, origin), "x-request-id": requestId })
+            )
           )
         })
       })
@@ -59,22 +61,20 @@ const routed = (app: Unhandled, request: HttpServerRequest.HttpServerRequest): U
 const onWire = (
   request: HttpServerRequest.HttpServerRequest,
   response: HttpServerResponse.HttpServerResponse,
-  cors: Record<string, string>
+  common: Record<string, string>
 ): HttpServerResponse.HttpServerResponse => {
   const { body } = response
-  if (body._tag !== "Uint8Array") return HttpServerResponse.setHeaders(response, cors)
+  if (body._tag !== "Uint8Array") return HttpServerResponse.setHeaders(response, common)
   const etag = response.headers.etag ?? weakETag(body.text ?? body.body, body.contentLength)
   const { "if-none-match": ifNoneMatch } = request.headers
   const isRead = request.method === "GET" || request.method === "HEAD"
   if (ifNoneMatch !== undefined && isRead && isSuccess(response) && matchesETag(ifNoneMatch, etag)) {
-    return HttpServerResponse.empty({ status: 304, headers: { ...cors, etag } })
+    return HttpServerResponse.empty({ status: 304, headers: { ...common, etag } })
   }
-  const headers = { ...cors, etag }
+  const isJson = response.headers["content-type"] === "application/json"
   return HttpServerResponse.setHeaders(
     response,
-    response.headers["content-type"] === "application/json"
-      ? { ...headers, "content-type": "application/json; charset=utf-8" }
-      : headers
+    isJson ? { ...common, etag, "content-type": "application/json; charset=utf-8" } : { ...common, etag }
   )
 }
 
@@ -83,11 +83,18 @@ const safety = { "x-content-type-options": "nosniff", "x-frame-options": "DENY",
 
 const isSuccess = ({ status }: HttpServerResponse.HttpServerResponse) => status >= 200 && status < 300
 
-const preflight = (request: HttpServerRequest.HttpServerRequest, origins: ReadonlyArray<string> | undefined) => {
+const preflight = (
+  request: HttpServerRequest.HttpServerRequest,
+  origins: ReadonlyArray<string> | undefined,
+  requestId: string
+) => {
   // Recorded, and some browsers wait for a body without it; Effect drops it from a 204, so it is set on Node's response.
   NodeHttpServerRequest.toServerResponse(request).setHeader("content-length", "0")
   return HttpServerResponse.empty({
     status: 204,
-    headers: preflightHeaders(origins, request.headers.origin, request.headers["access-control-request-headers"])
+    headers: {
+      ...preflightHeaders(origins, request.headers.origin, request.headers["access-control-request-headers"]),
+      "x-request-id": requestId
+    }
   })
 }
