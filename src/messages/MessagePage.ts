@@ -40,7 +40,10 @@ export const messageColumns = (alias: string): string => {
 
 /** JSON in bytes, with the hash of what it depends on. */
 export interface JsonPage {
-  readonly bytes: Uint8Array
+  /** The bytes in chunks: large contents are not copied to join them. */
+  readonly chunks: ReadonlyArray<Uint8Array>
+  /** Of all bytes. */
+  readonly length: number
   readonly etag: string
 }
 
@@ -84,27 +87,32 @@ const messagePieces = (
 const separated = (items: ReadonlyArray<ReadonlyArray<Piece>>): ReadonlyArray<Piece> =>
   items.flatMap((pieces, index) => (index === 0 ? pieces : [",", ...pieces]))
 
-/** The pieces in UTF-8; text is gathered, as it is encoded at a price per time. */
-const bytesOf = (pieces: ReadonlyArray<Piece>): Uint8Array => {
+/** The pieces in UTF-8. What is short is gathered: encoding and sending have a price per time. */
+const chunksOf = (pieces: ReadonlyArray<Piece>): ReadonlyArray<Uint8Array> => {
   const chunks: Array<Uint8Array> = []
   let text = ""
+  const encodeText = () => {
+    if (text !== "") chunks.push(Buffer.from(text))
+    text = ""
+  }
   for (const piece of pieces) {
     if (typeof piece === "string") text += piece
+    else if (piece.length < 1024) text += Buffer.from(piece.buffer, piece.byteOffset, piece.length).toString()
     else {
-      if (text !== "") chunks.push(Buffer.from(text))
-      text = ""
+      encodeText()
       chunks.push(piece)
     }
   }
-  const rest = Buffer.from(text)
-  return chunks.length === 0 ? rest : Buffer.concat([...chunks, rest])
+  encodeText()
+  return chunks
 }
 
 /** What is stored of a message never changes but for its summary, of which `updatedAt` tells. */
 const page = (rows: ReadonlyArray<MessageRow>, pieces: ReadonlyArray<Piece>): JsonPage => {
-  const bytes = bytesOf(pieces)
+  const chunks = chunksOf(pieces)
+  const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
   const content = rows.map(({ id, summaryId, updatedAt }) => `${id} ${updatedAt.getTime()} ${summaryId}`).join("\n")
-  return { bytes, etag: `W/"${bytes.length.toString(16)}-${hash("sha1", content, "base64").slice(0, 27)}"` }
+  return { chunks, length, etag: `W/"${length.toString(16)}-${hash("sha1", content, "base64").slice(0, 27)}"` }
 }
 
 /** The messages as `MessagesApi` lists them. */

@@ -8,7 +8,7 @@ import { Caller } from "../domain/Caller.ts"
 import { Message } from "../domain/Message.ts"
 import type { TaskId, TaskWithFiles } from "../domain/Task.ts"
 import { type DatabaseUnavailable, TaskNotFound } from "../domain/TaskErrors.ts"
-import { Tasks } from "../tasks/Tasks.ts"
+import { type WholeTaskRow, wholeTaskColumns, wholeTaskOf } from "../tasks/TaskRow.ts"
 import { visibleTo } from "../tasks/Visibility.ts"
 import { messageColumns, type MessageRow } from "./MessagePage.ts"
 
@@ -39,7 +39,7 @@ export class Messages extends Context.Service<
     Messages,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      const tasks = yield* Tasks
+      const whole = sql.literal(wholeTaskColumns("task"))
       const columns = sql.literal(messageColumns("message"))
 
       /** FROM and what follows, of a page of the messages that are there for the caller. */
@@ -75,14 +75,14 @@ export class Messages extends Context.Service<
         return yield* sql<MessageRow>`SELECT ${columns} ${yield* pageOf(options)}`
       }, repeatable)
 
-      /** Stores the message; false when there is no such task. */
+      /** Stores the message, once, whose id it is given; answers the task. */
       const insert = Effect.fnUntraced(function* (id: string, taskId: TaskId, text: string) {
         const caller = yield* Caller
         const at = DateTime.toDateUtc(yield* DateTime.now)
         // The task's row is locked first by every writer of messages: so positions and events follow the order of commits.
-        const rows = yield* sql`
+        const [row] = yield* sql<WholeTaskRow>`
           WITH task AS (
-            SELECT "id" FROM "Task" t WHERE "id" = ${taskId} AND ${visibleTo(sql, caller, "t")} FOR NO KEY UPDATE
+            SELECT * FROM "Task" t WHERE "id" = ${taskId} AND ${visibleTo(sql, caller, "t")} FOR NO KEY UPDATE
           ), message AS (
             INSERT INTO "Message" ("id", "content", "role", "createdAt", "updatedAt", "taskId", "userId")
             SELECT ${id}, ${storableJson([{ type: "text", text }])}::jsonb, 'USER', ${at}, ${at}, task."id", ${caller.userId} FROM task
@@ -90,14 +90,13 @@ export class Messages extends Context.Service<
           ), event AS (
             INSERT INTO "TaskEvent" ("taskId", "kind", "messageId", "createdAt") SELECT "taskId", 'new_message', "id", ${at} FROM message
           )
-          SELECT 1 FROM message`
-        return rows.length > 0 || (yield* sql`SELECT 1 FROM "Message" WHERE "id" = ${id}`).length > 0
+          SELECT ${whole} FROM task`
+        return row === undefined ? yield* new TaskNotFound({ id: taskId }) : yield* wholeTaskOf(row)
       }, repeatable)
 
       const addUserMessage = Effect.fn("Messages.addUserMessage")(function* (taskId: TaskId, text: string) {
         yield* Effect.annotateCurrentSpan({ "task.id": taskId })
-        if (!(yield* insert(randomUUID(), taskId, text))) return yield* new TaskNotFound({ id: taskId })
-        return yield* tasks.get(taskId)
+        return yield* insert(randomUUID(), taskId, text)
       })
 
       return Messages.of({ list, rows, addUserMessage })

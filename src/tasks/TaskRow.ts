@@ -1,5 +1,14 @@
-import { DateTime, type Schema } from "effect"
-import type { Role, Task, TaskId, TaskPriority, TaskStatus, TaskType } from "../domain/Task.ts"
+import { DateTime, Effect, Schema } from "effect"
+import { fileJson } from "../database/WireJson.ts"
+import {
+  type Role,
+  type Task,
+  type TaskId,
+  type TaskPriority,
+  type TaskStatus,
+  type TaskType,
+  TaskWithFiles
+} from "../domain/Task.ts"
 
 /** A row of "Task" as the driver reads it. The table's columns have these types, so a row needs no decoding; the JSON in two of them is any. */
 export interface TaskRow {
@@ -64,3 +73,25 @@ export const taskOf = (row: TaskRow): Task => ({
   result: row.result,
   model: row.model
 })
+
+/** A task's row with its files and the desktop that it asks for. */
+export interface WholeTaskRow extends TaskRow {
+  readonly files: unknown
+  readonly desktop: string | null
+}
+
+/** SQL: what a `WholeTaskRow` holds of the row `alias`. */
+export const wholeTaskColumns = (alias: string): string =>
+  `${taskColumns(alias)}, ` +
+  `(SELECT json_agg(${fileJson("f")} ORDER BY f."createdAt", f.ctid) FROM "File" f WHERE f."taskId" = ${alias}."id") AS files, ` +
+  `(SELECT w."desktop" FROM "TaskDesktop" w WHERE w."taskId" = ${alias}."id") AS desktop`
+
+const decodeFiles = Schema.decodeUnknownEffect(TaskWithFiles.fields.files)
+
+/** The task of the row with its files. */
+export const wholeTaskOf = (row: WholeTaskRow): Effect.Effect<TaskWithFiles, Schema.SchemaError> => {
+  const task = row.desktop === null ? taskOf(row) : { ...taskOf(row), desktop: row.desktop }
+  return row.files === null
+    ? Effect.succeed({ ...task, files: [] })
+    : Effect.map(decodeFiles(row.files), (files) => ({ ...task, files }))
+}

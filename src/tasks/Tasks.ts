@@ -6,7 +6,7 @@ import { Analytics } from "../analytics/Analytics.ts"
 import { Settings } from "../config/Settings.ts"
 import { atMostOnce, repeatable } from "../database/DatabaseRetry.ts"
 import { storableJson, storableText } from "../database/StorableJson.ts"
-import { fileJson, taskJson } from "../database/WireJson.ts"
+import { taskJson } from "../database/WireJson.ts"
 import { Caller } from "../domain/Caller.ts"
 import {
   finishedStatuses,
@@ -16,7 +16,7 @@ import {
   type TaskModel,
   type TaskPriority,
   type TaskType,
-  TaskWithFiles
+  type TaskWithFiles
 } from "../domain/Task.ts"
 import {
   DatabaseUnavailable,
@@ -34,7 +34,7 @@ import { Placement } from "../placement/Placement.ts"
 import { Dispatch } from "./Dispatch.ts"
 import { listTasks, type TaskList, type TaskListOptions } from "./TaskList.ts"
 import { keepsDesktop, patchedColumns, type TaskPatch } from "./TaskPatch.ts"
-import { taskColumns, taskOf, type TaskRow } from "./TaskRow.ts"
+import { taskColumns, taskOf, type TaskRow, type WholeTaskRow, wholeTaskColumns, wholeTaskOf } from "./TaskRow.ts"
 import { visibleTo } from "./Visibility.ts"
 
 /** What a client, or the agent, says of a task to be created; absent fields get the schema's defaults. */
@@ -178,11 +178,9 @@ export class Tasks extends Context.Service<
         yield* Effect.annotateCurrentSpan({ "task.id": id })
         const caller = yield* Caller
         const [row] = yield* caller.seesAll
-          ? sql.unsafe<WholeRow>(whole, [id])
-          : sql.unsafe<WholeRow>(`${whole} AND task."userId" = $2`, [id, caller.userId])
-        if (row === undefined) return yield* new TaskNotFound({ id })
-        const files = row.files === null ? [] : yield* decodeFiles(row.files)
-        return row.desktop === null ? { ...taskOf(row), files } : { ...taskOf(row), desktop: row.desktop, files }
+          ? sql.unsafe<WholeTaskRow>(byId, [id])
+          : sql.unsafe<WholeTaskRow>(`${byId} AND task."userId" = $2`, [id, caller.userId])
+        return row === undefined ? yield* new TaskNotFound({ id }) : yield* wholeTaskOf(row)
       }, repeatable)
 
       const inProgress = Effect.gen(function* () {
@@ -367,17 +365,5 @@ interface ChangedRow extends TaskRow {
 }
 
 const decodeDesktop = Schema.decodeUnknownEffect(Schema.Struct({ desktop: Schema.NullOr(Schema.String) }))
-const decodeFiles = Schema.decodeUnknownEffect(TaskWithFiles.fields.files)
-
-/** A task's row with its files and the desktop that it asks for. */
-interface WholeRow extends TaskRow {
-  readonly files: unknown
-  readonly desktop: string | null
-}
-
-/** Written out, as it is asked more often than anything else. */
-const whole = `
-  SELECT ${taskColumns("task")},
-    (SELECT json_agg(${fileJson("f")} ORDER BY f."createdAt", f.ctid) FROM "File" f WHERE f."taskId" = task."id") AS files,
-    (SELECT w."desktop" FROM "TaskDesktop" w WHERE w."taskId" = task."id") AS desktop
-  FROM "Task" task WHERE task."id" = $1`
+/** Made once, as it is asked more often than anything else. */
+const byId = `SELECT ${wholeTaskColumns("task")} FROM "Task" task WHERE task."id" = $1`

@@ -8,7 +8,13 @@ import { Message } from "../../src/domain/Message.ts"
 import { TaskId } from "../../src/domain/Task.ts"
 import { MessageGroup } from "../../src/api/MessagesApi.ts"
 import { compactArray } from "../../src/messages/JsonText.ts"
-import { listPage, messageColumns, type MessageRow, processedPage } from "../../src/messages/MessagePage.ts"
+import {
+  type JsonPage,
+  listPage,
+  messageColumns,
+  type MessageRow,
+  processedPage
+} from "../../src/messages/MessagePage.ts"
 import { groupMessages } from "../../src/messages/ProcessedMessages.ts"
 import { messageJson } from "../../src/database/WireJson.ts"
 import { TestDatabase } from "../support/TestDatabase.ts"
@@ -69,9 +75,10 @@ layer(TestDatabase.withClient, { timeout: "60 seconds" })("pages of messages", (
           ({ message }) => message
         )
         const rows = yield* sql<MessageRow>`SELECT ${sql.literal(messageColumns("m"))} ${from}`
-        const [passedOn, encoded] = [Buffer.from(listPage(rows).bytes).toString(), encodeList(messages)]
+        const text = ({ chunks, length }: JsonPage) => Buffer.concat(chunks, length).toString()
+        const [passedOn, encoded] = [text(listPage(rows)), encodeList(messages)]
         assert.strictEqual(passedOn, encoded, `${passedOn}\n${encoded}`)
-        assert.strictEqual(Buffer.from(processedPage(rows).bytes).toString(), encodeGroups(groupMessages(messages)))
+        assert.strictEqual(text(processedPage(rows)), encodeGroups(groupMessages(messages)))
       }).pipe(Effect.provideService(Caller, everybody)),
     { arbitrary: { runs: 60 } }
   )

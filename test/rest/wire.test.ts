@@ -101,6 +101,31 @@ layer(RestService.layer(recordedModels), { excludeTestServices: true })("On the 
     })
   )
 
+  it.effect("large pages, which are sent in chunks, say their length and tag as others do", () =>
+    Effect.gen(function* () {
+      const { post, send } = yield* RestService
+      const { id } = taskOf((yield* post("/tasks", { description: "x" })).text)
+      const long = "é, and so on. ".repeat(100_000)
+      yield* post(`/tasks/${id}/messages`, { message: long })
+      yield* post(`/tasks/${id}/messages`, { message: "short" })
+      for (const path of [`/tasks/${id}/messages`, `/tasks/${id}/messages/processed`]) {
+        const { headers, status, text } = yield* send({ path })
+        assert.strictEqual(status, 200)
+        assert.include(text, long)
+        assert.strictEqual(headers["content-type"], "application/json; charset=utf-8")
+        assert.strictEqual(headers["content-length"], String(Buffer.byteLength(text)))
+        assert.isUndefined(headers["transfer-encoding"])
+        const head = yield* send({ method: "HEAD", path })
+        assert.deepStrictEqual(
+          [head.status, head.text, head.headers["content-length"], head.headers.etag],
+          [200, "", headers["content-length"], headers.etag]
+        )
+        const again = yield* send({ path, headers: { "if-none-match": headers.etag ?? "" } })
+        assert.deepStrictEqual([again.status, again.text], [304, ""])
+      }
+    })
+  )
+
   it.effect("If-None-Match answers 304 without a body to GET and HEAD only", () =>
     Effect.gen(function* () {
       const { post, send } = yield* RestService

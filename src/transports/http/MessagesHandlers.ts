@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import { Effect, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { Api } from "../../api/Api.ts"
@@ -11,6 +11,19 @@ import { payloadOf } from "./Payload.ts"
 import { jsonResponse, taskWithFilesText } from "./TaskText.ts"
 
 const newMessagePayload = payloadOf(NewMessagePayload)
+
+/** Bytes from which on a page is sent as it is, in chunks, and not copied once more. */
+const largePage = 1024 * 1024
+
+const respond = ({ chunks, etag, length }: JsonPage) => {
+  const options = { contentType: "application/json", headers: { etag } }
+  return length < largePage
+    ? HttpServerResponse.uint8Array(Buffer.concat(chunks, length), options)
+    : HttpServerResponse.stream(Stream.fromArrays(...chunks.map((chunk) => [chunk] as const)), {
+        ...options,
+        contentLength: length
+      })
+}
 
 /** Handlers of `MessagesApi`. */
 export const MessagesHandlers = HttpApiBuilder.group(
@@ -30,8 +43,6 @@ export const MessagesHandlers = HttpApiBuilder.group(
       const { limit = 10, page = 1 } = request.query
       return messages.rows({ taskId: request.params.id, page, limit })
     }
-    const respond = ({ bytes, etag }: JsonPage) =>
-      HttpServerResponse.uint8Array(bytes, { contentType: "application/json", headers: { etag } })
     const list = (request: Parameters<typeof page>[0]) =>
       Effect.map(page(request), (rows) => respond(listPage(rows, request.query.images)))
     return handlers

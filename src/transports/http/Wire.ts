@@ -64,8 +64,9 @@ const onWire = (
   common: Record<string, string>
 ): HttpServerResponse.HttpServerResponse => {
   const { body } = response
-  if (body._tag !== "Uint8Array") return HttpServerResponse.setHeaders(response, common)
-  const etag = response.headers.etag ?? weakETag(body.text ?? body.body, body.contentLength)
+  const computed = () => (body._tag === "Uint8Array" ? weakETag(body.text ?? body.body, body.contentLength) : undefined)
+  const etag = response.headers.etag ?? computed()
+  if (etag === undefined) return HttpServerResponse.setHeaders(response, common)
   const { "if-none-match": ifNoneMatch } = request.headers
   const isRead = request.method === "GET" || request.method === "HEAD"
   if (ifNoneMatch !== undefined && isRead && isSuccess(response) && matchesETag(ifNoneMatch, etag)) {
