@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises"
 import { cpus, tmpdir } from "node:os"
 import { join } from "node:path"
 import { NodeRuntime } from "@effect/platform-node"
-import { Effect, Fiber, Redacted, Schema } from "effect"
+import { Deferred, Effect, Redacted, Schema } from "effect"
 import pg from "pg"
 import * as EmbeddedPostgres from "../src/database/EmbeddedPostgres.ts"
 import { contentOf, idOf, perRound } from "./events/messages.ts"
@@ -44,7 +44,10 @@ const decodeReport = Schema.decodeUnknownSync(
   })
 )
 
-/** All subscribers of the task, in a process of their own; `report` has to be told before they are sent, and waits until all have the messages of the range. */
+/**
+ * All subscribers of the task, in a process of their own. `expect` has to be run before the messages of the range are sent; what it gives
+ * waits until all have all of them.
+ */
 const subscribers = (url: string, taskId: string, count: number) =>
   Effect.acquireRelease(
     Effect.callback<ReturnType<typeof fork>>((resume) => {
@@ -57,14 +60,25 @@ const subscribers = (url: string, taskId: string, count: number) =>
     (child) => Effect.sync(() => child.kill())
   ).pipe(
     Effect.map((child) => ({
-      report: (from: number, to: number) =>
-        Effect.callback<ReturnType<typeof decodeReport>>((resume) => {
-          child.once("message", (message) => resume(Effect.sync(() => decodeReport(message))))
+      expect: Effect.fnUntraced(function* (from: number, to: number) {
+        const report = yield* Deferred.make<ReturnType<typeof decodeReport>>()
+        yield* Effect.callback<void>((resume) => {
+          child.once("message", () => {
+            child.once("message", (message) =>
+              Deferred.doneUnsafe(
+                report,
+                Effect.sync(() => decodeReport(message))
+              )
+            )
+            resume(Effect.void)
+          })
           child.send({ from, to })
-        }).pipe(
+        })
+        return Deferred.await(report).pipe(
           Effect.timeout("60 seconds"),
           Effect.mapError(() => new Error(`Messages ${from} to ${to - 1} did not all come`))
         )
+      })
     }))
   )
 
@@ -137,18 +151,18 @@ const program = Effect.gen(function* () {
         [taskId]
       )
     )
-    const { report } = yield* subscribers(server.url, taskId, subscriberCount)
+    const { expect } = yield* subscribers(server.url, taskId, subscriberCount)
     return Effect.fnUntraced(function* (round: number) {
       const before = cpuMs(server.pid)
       const latencies: Array<number> = []
       for (let index = 0; index < count; index += burst) {
         const from = (round + 1) * (perRound.small + perRound.large) + first + index
-        const reported = yield* Effect.forkChild(report(from, from + burst))
+        const report = yield* expect(from, from + burst)
         const commits: Array<number> = []
         for (let message = from; message < from + burst; message++) {
           commits.push(yield* Effect.promise(() => commit(client, taskId, message)))
         }
-        const { damaged, disorder, times } = yield* Fiber.join(reported)
+        const { damaged, disorder, times } = yield* report
         if (disorder + damaged > 0) return yield* Effect.die(new Error(`${disorder} out of order, ${damaged} damaged`))
         times.forEach((ofOne, at) => {
           for (const time of ofOne) latencies.push(time - (commits[at] ?? 0))

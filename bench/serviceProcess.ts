@@ -44,6 +44,7 @@ export const serviceProcess = Effect.fn("serviceProcess")(function* (variables: 
     ),
     (process) =>
       Effect.callback<void>((resume) => {
+        if (process.exitCode !== null) return resume(Effect.void)
         process.once("exit", () => resume(Effect.void))
         process.kill("SIGTERM")
       })

@@ -6,7 +6,7 @@ import { rawSubscriber } from "./rawSubscriber.ts"
 
 /**
  * A process full of subscribers of one task. `node bench/events/subscribers.ts URL TASK RAW REAL` joins and says "ready"; told of a range of
- * messages that will come, it answers with when each of them reached each subscriber, once all have come. (See events.ts.)
+ * messages that will come, it says "expecting", and then when each of them reached each subscriber, once all have come. (See events.ts.)
  */
 
 const [url = "", taskId = "", raw = "0", real = "0"] = process.argv.slice(2)
@@ -83,6 +83,7 @@ process.on("message", (range: unknown) => {
   asked = decodeRange(range)
   missing = (asked.to - asked.from) * count
   next.fill(asked.from)
+  process.send?.("expecting")
 })
 process.on("disconnect", () => process.exit(0))
 process.send?.("ready")
