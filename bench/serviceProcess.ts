@@ -44,6 +44,7 @@ export const serviceProcess = Effect.fn("serviceProcess")(function* (variables: 
     ),
     (process) =>
       Effect.callback<void>((resume) => {
+        if (process.exitCode !== null) return resume(Effect.void)
         process.once("exit", () => resume(Effect.void))
         process.kill("SIGTERM")
       })
@@ -61,5 +62,5 @@ export const serviceProcess = Effect.fn("serviceProcess")(function* (variables: 
     ),
     Effect.retry(Schedule.upTo(Schedule.spaced("50 millis"), { duration: "60 seconds" }))
   )
-  return { url, dataDir, resident: () => residentBytes(child.pid ?? 0) }
+  return { url, dataDir, pid: child.pid ?? 0, resident: () => residentBytes(child.pid ?? 0) }
 })

@@ -1,5 +1,5 @@
 import { createServer } from "node:http"
-import { Effect, Layer, Option, Queue, Schedule, Schema } from "effect"
+import { Effect, Layer, Option, Predicate, Queue, Schedule, Schema } from "effect"
 import { Headers } from "effect/http"
 import { type DefaultEventsMap, type Socket, Server as SocketServer } from "socket.io"
 import { Accounts } from "../auth/Accounts.ts"
@@ -8,11 +8,13 @@ import { Settings } from "../config/Settings.ts"
 import { Caller, type CallerIdentity, everybody } from "../domain/Caller.ts"
 import { TaskId } from "../domain/Task.ts"
 import type { TaskEvent, TaskEventPointer } from "../domain/TaskEvent.ts"
+import { payloadText } from "../events/EventFeed.ts"
 import { TaskEvents } from "../events/TaskEvents.ts"
 import { Visibility } from "../tasks/Visibility.ts"
 import { clientAddress } from "./ClientAddress.ts"
+import { encodeEvent } from "./EncodedEvent.ts"
 import { SocketPort } from "./Server.ts"
-import { RecoveryAdapter } from "./SocketIoRecovery.ts"
+import { type Outgoing, RecoveryAdapter } from "./SocketIoRecovery.ts"
 import { SocketStats } from "./SocketStats.ts"
 
 /** Handshake values of the original (socketio.md); milliseconds and bytes. */
@@ -67,6 +69,12 @@ export const layer = Layer.effectDiscard(
     // Socket.IO sends what was missed before it is known who has come back.
     recovery.restoresAtOnce = !accounts.areOn
 
+    const send = (event: Outgoing): void => {
+      const { options, text } = encodeEvent(event.name, event.payload, recovery.remember(event))
+      const { sockets } = io.of("/")
+      for (const id of recovery.audience(event.rooms)) sockets.get(id)?.conn.write(text, options)
+    }
+
     const addressOf = ({ conn, handshake }: ClientSocket) => {
       const { "x-forwarded-for": forwarded } = handshake.headers
       return clientAddress(
@@ -104,7 +112,7 @@ export const layer = Layer.effectDiscard(
     io.on("connection", (socket) => {
       const { caller } = socket.data
       if (accounts.areOn) void socket.join(caller.seesAll ? administrators : userRoom(caller.userId))
-      resume(socket, recovery)
+      resume(socket, recovery, send)
       const mayJoin = (taskId: TaskId) =>
         caller.seesAll
           ? Effect.succeed(true)
@@ -148,10 +156,17 @@ export const layer = Layer.effectDiscard(
 
     const wants = (pointer: TaskEventPointer): boolean =>
       recovery.hasAudience(isForEveryone(pointer) ? undefined : roomOf(pointer.taskId))
-    const publish = (event: TaskEvent): boolean =>
-      (isForEveryone(event) ? whoMaySee(event) : io.to(roomOf(event.taskId))).emit(event.kind, event.payload)
-    const whoMaySee = ({ userId }: TaskEvent) =>
-      accounts.areOn ? io.to(userId === null ? [administrators] : [administrators, userRoom(userId)]) : io
+    const publish = (event: TaskEvent): void =>
+      send({
+        name: event.kind,
+        payload: payloadText(event),
+        rooms: isForEveryone(event) ? whoMaySee(event) : [roomOf(event.taskId)]
+      })
+    /** No rooms: everyone. */
+    const whoMaySee = ({ userId }: TaskEvent): ReadonlyArray<string> => {
+      if (!accounts.areOn) return []
+      return userId === null ? [administrators] : [administrators, userRoom(userId)]
+    }
 
     yield* events.subscribe(wants).pipe(
       Effect.flatMap((queue) =>
@@ -257,13 +272,13 @@ const decodeAuth = Schema.decodeUnknownOption(
 )
 
 /** Gives a client that comes back what socket.io could not recover: see `RecoveryAdapter`. */
-const resume = (socket: ClientSocket, recovery: RecoveryAdapter): void => {
+const resume = (socket: ClientSocket, recovery: RecoveryAdapter, send: (event: Outgoing) => void): void => {
   const auth = socket.recovered ? Option.none() : decodeAuth(socket.handshake.auth)
   if (Option.isNone(auth)) return
   const { pid, offset } = auth.value
   const { missed, rooms } = recovery.resume(pid, offset, (data) => callerOf(data).userId === socket.data.caller.userId)
   void socket.join([...rooms])
-  for (const [event, ...args] of missed) socket.emit(String(event), ...args)
+  for (const event of missed) send({ ...event, rooms: [socket.id] })
 }
 
 /** Most messages of one client in a window, and the window's length in ms: a dashboard that joins all its tasks at once stays below. */
@@ -283,7 +298,9 @@ const cutOffWhenTalkative = (socket: ClientSocket): void => {
   })
 }
 
-const decodeText = Schema.decodeUnknownOption(Schema.Struct({ data: Schema.String }))
+/** Called for each packet to each client, hence no Schema. */
+const textLength = (packet: unknown): number =>
+  Predicate.hasProperty(packet, "data") && typeof packet.data === "string" ? packet.data.length : 0
 
 /** Cuts a client off that takes events more slowly than they come; it connects again and gets what it missed. */
 const cutOffWhenBehind = ({ conn }: ClientSocket): void => {
@@ -292,7 +309,7 @@ const cutOffWhenBehind = ({ conn }: ClientSocket): void => {
     backlog = 0
   })
   conn.on("packetCreate", (packet: unknown) => {
-    backlog += Option.match(decodeText(packet), { onNone: () => 0, onSome: ({ data }) => data.length })
+    backlog += textLength(packet)
     if (backlog > longestBacklog) conn.close(true)
   })
 }

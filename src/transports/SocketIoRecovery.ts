@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto"
-import { Duration, Predicate } from "effect"
-import { Adapter, type BroadcastOptions, type Session } from "socket.io-adapter"
+import { Duration, Schema } from "effect"
+import { Adapter, type Session } from "socket.io-adapter"
 
 /** How long a client that lost its connection gets its rooms and the missed events back; Socket.IO's own default. */
 const window = Duration.toMillis("2 minutes")
 
-/** Most that is kept for such clients, in bytes, roughly: the window is shorter while many screenshots pass. */
+/** Most that is kept for such clients, in characters of JSON: the window is shorter while many screenshots pass. */
 const capacity = 32 * 1024 * 1024
 
 type Lost = Omit<Session, "missedPackets">
@@ -17,22 +17,27 @@ interface LostSession extends Lost {
   readonly lostAt: number
 }
 
-interface SentPacket {
-  readonly position: number
+/** An event and whom it is for. */
+export interface Outgoing {
+  readonly name: string
+  /** JSON text. */
+  readonly payload: string
   /** Empty: to everyone. */
-  readonly rooms: ReadonlySet<string>
-  /** Name, arguments, offset. */
-  readonly data: ReadonlyArray<unknown>
-  readonly size: number
+  readonly rooms: ReadonlyArray<string>
+}
+
+interface Sent extends Outgoing {
+  readonly position: number
   /** Milliseconds since the epoch. */
   readonly sentAt: number
 }
 
 /**
  * Socket.IO's in-memory adapter with connection state recovery
- * (https://socket.io/docs/v4/connection-state-recovery). Three things differ from the one that comes with it: what it keeps
- * is bounded, it knows who is awaited in a room, and a client that had not received any event yet, so that it has no offset
- * to show, can have its rooms back too (`resume`): the web UI never joins again by itself (socketio.md).
+ * (https://socket.io/docs/v4/connection-state-recovery). Four things differ from the one that comes with it: what it keeps
+ * is bounded, it knows who is awaited in a room, a client that had not received any event yet, so that it has no offset
+ * to show, can have its rooms back too (`resume`): the web UI never joins again by itself (socketio.md), and events are sent by
+ * whoever calls `remember`, so that they can be encoded once: `emit` to rooms would not be recovered.
  */
 export class RecoveryAdapter extends Adapter {
   /** Whether a client gets what it missed before anybody asks who it is; else it has to wait for `resume`. */
@@ -41,7 +46,7 @@ export class RecoveryAdapter extends Adapter {
   private readonly process = randomBytes(6).toString("hex")
   private readonly joined = new Map<string, Map<string, number>>()
   private readonly lost = new Map<string, LostSession>()
-  private sent: Array<SentPacket> = []
+  private sent: Array<Sent> = []
   private size = 0
   private position = 0
 
@@ -55,21 +60,21 @@ export class RecoveryAdapter extends Adapter {
   }
 
   /**
-   * Rooms and missed packets (without offsets) of a lost client that socket.io itself could not recover. `offset` is that of
-   * the last packet that the client got, if any; `isSame` says of the lost socket's data whether it was the same person's.
+   * Rooms and missed events of a lost client that socket.io itself could not recover. `offset` is that of the last event that
+   * the client got, if any; `isSame` says of the lost socket's data whether it was the same person's.
    */
   resume(
     pid: string,
     offset: string | undefined,
     isSame: (data: unknown) => boolean
-  ): { readonly rooms: ReadonlyArray<string>; readonly missed: ReadonlyArray<ReadonlyArray<unknown>> } {
+  ): { readonly rooms: ReadonlyArray<string>; readonly missed: ReadonlyArray<Outgoing> } {
     const session = this.lost.get(pid)
     if (session === undefined || !isSame(session.data)) return { rooms: [], missed: [] }
     this.lost.delete(pid)
     if (!isAwaited(session)) return { rooms: [], missed: [] }
     return {
       rooms: session.rooms.filter((room) => room !== session.sid),
-      missed: this.missedBy(session, this.positionOf(offset) ?? 0).map(({ data }) => data.slice(0, -1))
+      missed: this.missedBy(session, this.positionOf(offset) ?? 0)
     }
   }
 
@@ -98,14 +103,23 @@ export class RecoveryAdapter extends Adapter {
     while (this.sent[0] !== undefined && (this.sent[0].sentAt < oldest || this.size > capacity)) this.dropOldest()
   }
 
-  override broadcast(packet: { readonly data: Array<unknown> }, options: BroadcastOptions): void {
+  /** Keeps the event for those who may come back; gives the offset to send with it, as the last argument. */
+  remember({ name, payload, rooms }: Outgoing): string {
     this.position += 1
-    const size = sizeOf(packet.data)
-    packet.data.push(`${this.process}.${this.position}`)
-    this.sent.push({ position: this.position, rooms: options.rooms, data: packet.data, size, sentAt: Date.now() })
-    this.size += size
+    this.sent.push({ name, payload, rooms, position: this.position, sentAt: Date.now() })
+    this.size += payload.length
     this.expire()
-    super.broadcast(packet, options)
+    return this.offsetOf(this.position)
+  }
+
+  /** Ids of the sockets in any of the rooms, each once; of all when there are no rooms. */
+  audience(rooms: ReadonlyArray<string>): Iterable<string> {
+    const [room, ...others] = rooms
+    if (room === undefined) return this.sids.keys()
+    const inRoom = this.rooms.get(room) ?? []
+    return others.length === 0
+      ? inRoom
+      : new Set([...inRoom, ...others.flatMap((other) => [...(this.rooms.get(other) ?? [])])])
   }
 
   override addAll(id: string, rooms: Set<string>): Promise<void> | void {
@@ -151,7 +165,16 @@ export class RecoveryAdapter extends Adapter {
     }
     // The packets are on their way again, but not received yet: the client may be lost once more.
     this.joined.set(session.sid, new Map(session.joined))
-    return { ...session, missedPackets: this.missedBy(session, received).map(({ data }) => [...data]) }
+    return { ...session, missedPackets: this.missedBy(session, received).map((event) => this.packetOf(event)) }
+  }
+
+  /** Name, payload, offset. */
+  private packetOf({ name, payload, position }: Sent): Array<unknown> {
+    return [name, decodeJson(payload), this.offsetOf(position)]
+  }
+
+  private offsetOf(position: number): string {
+    return `${this.process}.${position}`
   }
 
   /** Undefined for an offset of another process, or none at all. */
@@ -161,26 +184,20 @@ export class RecoveryAdapter extends Adapter {
   }
 
   /** What was sent to the client's rooms after it joined them and after the position that it knows of. */
-  private missedBy(session: LostSession, received: number): ReadonlyArray<SentPacket> {
+  private missedBy(session: LostSession, received: number): ReadonlyArray<Sent> {
     const joinedBefore = (room: string, position: number) => (session.joined.get(room) ?? Infinity) < position
     return this.sent.filter(({ position, rooms }) => {
-      const addressed = rooms.size === 0 ? [session.sid] : [...rooms]
+      const addressed = rooms.length === 0 ? [session.sid] : rooms
       return position > received && addressed.some((room) => joinedBefore(room, position))
     })
   }
 
   private dropOldest(): void {
     const oldest = this.sent.shift()
-    this.size -= oldest?.size ?? 0
+    this.size -= oldest?.payload.length ?? 0
   }
 }
 
-const isAwaited = (session: LostSession): boolean => session.lostAt + window > Date.now()
+const decodeJson = Schema.decodeSync(Schema.fromJsonString(Schema.Json))
 
-/** Bytes of the JSON value, near enough. */
-const sizeOf = (value: unknown): number => {
-  if (typeof value === "string") return value.length
-  if (Array.isArray(value)) return value.reduce((total: number, item: unknown) => total + sizeOf(item), 8)
-  if (Predicate.isObject(value)) return sizeOf(Object.entries(value))
-  return 8
-}
+const isAwaited = (session: LostSession): boolean => session.lostAt + window > Date.now()
