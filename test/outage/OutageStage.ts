@@ -8,6 +8,7 @@ import * as EmbeddedPostgres from "../../src/database/EmbeddedPostgres.ts"
 import * as Anthropic from "../emulators/anthropic.ts"
 import * as Desktop from "../emulators/desktop.ts"
 import { Network } from "../support/Network.ts"
+import { type Decide, tap } from "../support/PostgresTap.ts"
 import { uniqueName } from "../support/TestDatabase.ts"
 import { startService } from "../support/TestService.ts"
 
@@ -50,13 +51,19 @@ export class Server extends Context.Service<
   ).pipe(Layer.provide(Reactivity.layer))
 }
 
-/** The service between an emulated model and desktop, and on a way to its database that can be cut. It does not wait long for answers. */
-export const setUp = Effect.fnUntraced(function* (variables: Readonly<Record<string, string>> = {}) {
+/**
+ * The service between an emulated model and desktop, and on a way to its database that can be cut, and where `decide`, if given, says what
+ * becomes of its statements. It does not wait long for answers.
+ */
+export const setUp = Effect.fnUntraced(function* (
+  variables: Readonly<Record<string, string>> = {},
+  decide: Decide | undefined = undefined
+) {
   const server = yield* Server
   const database = uniqueName()
   const url = new URL(server.url)
   url.pathname = `/${database}`
-  const network = yield* Network.to(url.href)
+  const network = yield* Network.to(decide === undefined ? url.href : (yield* tap(url.href, decide)).url)
   const model = yield* Anthropic.scoped()
   const desktop = yield* Desktop.scoped()
   const service = yield* startService({

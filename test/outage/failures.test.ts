@@ -167,9 +167,11 @@ layer(Server.layer, { timeout: "60 seconds", excludeTestServices: true })(
 
     test.effect("is answered 503 where it cannot be known again, and holds", () =>
       Effect.gen(function* () {
-        const { direct, network, url } = yield* setUp()
+        // Whichever connection it takes.
+        const { direct, network, url } = yield* setUp({}, ({ texts }) =>
+          texts.some((text) => text.includes(`"status" = 'CANCELLED'`)) ? "mute" : "pass"
+        )
         const id = yield* create(url, { description: "first", ...later })
-        network.loseAnswers()
         const answer = yield* Effect.forkScoped(ask(url, "POST", `/tasks/${id}/cancel`))
         yield* until(
           "the task is cancelled",
