@@ -5,6 +5,7 @@ import { taskJson } from "../database/WireJson.ts"
 import { Caller } from "../domain/Caller.ts"
 import { type Role, Task, type TaskPriority, type TaskStatus, type TaskType } from "../domain/Task.ts"
 import type { TaskCursor } from "../domain/TaskCursor.ts"
+import { countOf } from "./TaskCounts.ts"
 import { visibleTo } from "./Visibility.ts"
 
 /** Which tasks to list: those for which every condition holds that is there. */
@@ -48,14 +49,24 @@ export const listTasks = (sql: SqlClient.SqlClient) => {
     ...isOneOf("status", "TaskStatus", filter.statuses),
     ...isOneOf("priority", "TaskPriority", filter.priorities),
     ...isOneOf("type", "TaskType", filter.types),
-    ...isOneOf("createdBy", "Role", filter.createdBy),
-    ...(filter.text === undefined
-      ? []
-      : [sql`"descriptionWords"(task."description") @@ to_tsquery('simple', ${wordBeginnings(filter.text)})`])
+    ...isOneOf("createdBy", "Role", filter.createdBy)
   ]
 
+  const hasWords = (text: string) =>
+    sql`"descriptionWords"(task."description") @@ to_tsquery('simple', ${wordBeginnings(text)})`
+
   return Effect.fn("Tasks.list")(function* ({ from, limit, ...filter }: TaskListOptions) {
-    const wanted = sql.and([visibleTo(sql, yield* Caller, "task"), ...conditionsOf(filter)])
+    const caller = yield* Caller
+    const conditions = conditionsOf(filter)
+    const wanted = sql.and([visibleTo(sql, caller, "task"), ...conditions])
+    const found =
+      filter.text === undefined
+        ? undefined
+        : sql`SELECT * FROM "Task" task WHERE ${hasWords(filter.text)} AND ${wanted}`
+    const total =
+      found === undefined ? countOf(sql, caller, conditions) : sql`SELECT count(*)::int FROM (${found}) task`
+    // OFFSET 0: found by the index of words. PostgreSQL, which can't know how rare they are, would go through the newest tasks, and their words.
+    const source = found === undefined ? sql.literal(`"Task"`) : sql`(${found} OFFSET 0)`
     const byCursor = "after" in from
     const start = byCursor ? from.after : null
     const beyond =
@@ -67,15 +78,15 @@ export const listTasks = (sql: SqlClient.SqlClient) => {
       byCursor && limit > 0
         ? sql`(
             SELECT json_build_object('createdAt', to_char(last."createdAt", 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), 'position', last."position"::text) FROM (
-              SELECT task."createdAt", task."position" FROM "Task" task WHERE ${wanted} AND ${beyond} ORDER BY ${newestFirst} LIMIT 1 OFFSET ${limit - 1}
+              SELECT task."createdAt", task."position" FROM ${source} task WHERE ${wanted} AND ${beyond} ORDER BY ${newestFirst} LIMIT 1 OFFSET ${limit - 1}
             ) last WHERE EXISTS (
-              SELECT 1 FROM "Task" task WHERE ${wanted} AND (task."createdAt", task."position") < (last."createdAt", last."position")
+              SELECT 1 FROM ${source} task WHERE ${wanted} AND (task."createdAt", task."position") < (last."createdAt", last."position")
             ))`
         : sql.literal("NULL::json")
     const rows = yield* sql`
-      SELECT (SELECT count(*)::int FROM "Task" task WHERE ${wanted}) AS total, (
+      SELECT (${total}) AS total, (
         SELECT coalesce(json_agg(${taskOf} ORDER BY ${newestFirst}), '[]'::json) FROM (
-          SELECT * FROM "Task" task WHERE ${wanted} AND ${beyond} ORDER BY ${newestFirst} LIMIT ${limit} OFFSET ${offset}
+          SELECT * FROM ${source} task WHERE ${wanted} AND ${beyond} ORDER BY ${newestFirst} LIMIT ${limit} OFFSET ${offset}
         ) AS task
       ) AS tasks, ${last} AS next`
     const { next, ...list } = yield* decodeList(rows[0])
