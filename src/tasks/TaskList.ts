@@ -37,13 +37,13 @@ export const listTasks = (sql: SqlClient.SqlClient) => {
   const taskOf = sql.literal(taskJson("task"))
   const newestFirst = sql.literal(`task."createdAt" DESC, task."position" DESC`)
 
-  /** The texts are literals of ours, so they may stand in the statement. */
-  const isOneOf = (column: string, type: string, texts: ReadonlyArray<string> | undefined) =>
-    texts === undefined || texts.length === 0
-      ? []
-      : [
-          sql`task.${sql.literal(`"${column}"`)} = ANY(${sql.literal(`ARRAY[${texts.map((text) => `'${text}'`).join(",")}]::"${type}"[]`)})`
-        ]
+  /** The texts are literals of ours, so they may stand in the statement. One is asked for by =, as the index then has the tasks in order. */
+  const isOneOf = (column: string, type: string, texts: ReadonlyArray<string> = []) => {
+    const [first, ...others] = texts.map((text) => `'${text}'::"${type}"`)
+    if (first === undefined) return []
+    const values = others.length === 0 ? first : `ANY(ARRAY[${[first, ...others].join(",")}])`
+    return [sql.literal(`task."${column}" = ${values}`)]
+  }
 
   const conditionsOf = (filter: TaskFilter) => [
     ...isOneOf("status", "TaskStatus", filter.statuses),
