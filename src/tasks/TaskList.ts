@@ -59,14 +59,14 @@ export const listTasks = (sql: SqlClient.SqlClient) => {
     const caller = yield* Caller
     const conditions = conditionsOf(filter)
     const wanted = sql.and([visibleTo(sql, caller, "task"), ...conditions])
-    const found =
+    // OFFSET 0: found by the index of words, and without other processes. PostgreSQL, which can't know how rare the words are, would make
+    // words of the newest tasks instead, or start processes that have nothing to do.
+    const source =
       filter.text === undefined
-        ? undefined
-        : sql`SELECT * FROM "Task" task WHERE ${hasWords(filter.text)} AND ${wanted}`
+        ? sql.literal(`"Task"`)
+        : sql`(SELECT * FROM "Task" task WHERE ${hasWords(filter.text)} AND ${wanted} OFFSET 0)`
     const total =
-      found === undefined ? countOf(sql, caller, conditions) : sql`SELECT count(*)::int FROM (${found}) task`
-    // OFFSET 0: found by the index of words. PostgreSQL, which can't know how rare they are, would go through the newest tasks, and their words.
-    const source = found === undefined ? sql.literal(`"Task"`) : sql`(${found} OFFSET 0)`
+      filter.text === undefined ? countOf(sql, caller, conditions) : sql`SELECT count(*)::int FROM ${source} task`
     const byCursor = "after" in from
     const start = byCursor ? from.after : null
     const beyond =
