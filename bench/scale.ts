@@ -23,7 +23,9 @@ const [replicaCount, desktopCount, taskCount, iterations] = [4, 100, 200, 10]
 const isSql = (text: string) => !/^(?:BEGIN|COMMIT|ROLLBACK|LISTEN|UNLISTEN)/.test(text)
 /** Statements that come by the clock, of the cluster, the health of desktops and the events, and not by a task's iterations. */
 const isByTheClock = (text: string) =>
-  /cluster_|pg_locks|pg_advisory|set_config|"DesktopOwner" SET|"TaskEvent" e|SELECT "id", "taskId", "kind"/.test(text)
+  /cluster_|pg_locks|pg_advisory|set_config|"DesktopOwner" SET|"TaskEvent" e|"TaskCountChange"|SELECT "id", "taskId", "kind"/.test(
+    text
+  )
 
 const decodeRow = Schema.decodeUnknownSync(
   Schema.Struct({ seconds: Schema.Finite, median: Schema.Finite, slow: Schema.Finite })

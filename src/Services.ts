@@ -21,6 +21,7 @@ import { Messages } from "./messages/Messages.ts"
 import * as Cluster from "./placement/Cluster.ts"
 import { Placement } from "./placement/Placement.ts"
 import { Dispatch } from "./tasks/Dispatch.ts"
+import * as TaskCounts from "./tasks/TaskCounts.ts"
 import { TaskRuns } from "./tasks/TaskRuns.ts"
 import { Tasks } from "./tasks/Tasks.ts"
 import { Usage } from "./tasks/Usage.ts"
@@ -37,7 +38,12 @@ const notifications = Layer.unwrap(
 )
 
 /** Database, domain services and the agent: all but the transports. Needs Settings. */
-export const layer = Layer.mergeAll(DesktopWorker.layer, DesktopWorker.reconciler, notifications).pipe(
+export const layer = Layer.mergeAll(
+  DesktopWorker.layer,
+  DesktopWorker.reconciler,
+  notifications,
+  TaskCounts.folding
+).pipe(
   Layer.provide(AgentLoop.layer),
   Layer.provide(Layer.mergeAll(ModelCalls.layer, ToolRunner.layer)),
   Layer.provideMerge(Layer.mergeAll(Messages.layer, Attachments.layer, Visibility.layer)),

@@ -3,9 +3,11 @@ import { Context, Duration, Effect, Layer, Option, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { Settings } from "../config/Settings.ts"
 import { DatabasePool } from "../database/DatabasePool.ts"
-import { SocketStats } from "./SocketStats.ts"
+import { everybody } from "../domain/Caller.ts"
 import { measure, metrics } from "../observability/Metrics.ts"
 import { untraced } from "../observability/TraceParent.ts"
+import { countOf } from "../tasks/TaskCounts.ts"
+import { SocketStats } from "./SocketStats.ts"
 
 /** How old what is counted in the database may be: many scrapes at once cost one statement. */
 const freshFor = Duration.seconds(5)
@@ -32,17 +34,11 @@ export class Gauges extends Context.Service<Gauges, { readonly renew: Effect.Eff
 
       const count = Effect.gen(function* () {
         const rows = yield* sql`
-          SELECT "status"::text AS status, count(*)::int AS count,
-            (count(*) FILTER (WHERE "status" = 'PENDING' AND ("scheduledFor" IS NULL OR "scheduledFor" <= now())))::int AS due
-          FROM "Task" WHERE "status" IN ('PENDING', 'RUNNING', 'NEEDS_HELP', 'NEEDS_REVIEW') GROUP BY "status"`
-        const counts = yield* decodeCounts(rows)
-        for (const status of unfinished) {
-          yield* measure(metrics.tasks, counts.find((row) => row.status === status)?.count ?? 0, { status })
-        }
-        yield* measure(
-          metrics.queue,
-          counts.reduce((sum, { due }) => sum + due, 0)
-        )
+          SELECT ${sql.csv(unfinished.map((status) => sql`(${countOf(sql, everybody, [sql.literal(`"status" = '${status}'`)])}) AS ${sql(status)}`))},
+            (SELECT count(*)::int FROM "Task" WHERE "status" = 'PENDING' AND "scheduledFor" > now()) AS later`
+        const { later, ...counts } = yield* decodeCounts(rows[0])
+        for (const status of unfinished) yield* measure(metrics.tasks, counts[status], { status })
+        yield* measure(metrics.queue, counts.PENDING - later)
       }).pipe(
         Effect.timeout("2 seconds"),
         // An outage shows elsewhere; the other values are worth having all the same.
@@ -73,5 +69,11 @@ export class Gauges extends Context.Service<Gauges, { readonly renew: Effect.Eff
 }
 
 const decodeCounts = Schema.decodeUnknownEffect(
-  Schema.Array(Schema.Struct({ status: Schema.Literals(unfinished), count: Schema.Int, due: Schema.Int }))
+  Schema.Struct({
+    PENDING: Schema.Int,
+    RUNNING: Schema.Int,
+    NEEDS_HELP: Schema.Int,
+    NEEDS_REVIEW: Schema.Int,
+    later: Schema.Int
+  })
 )

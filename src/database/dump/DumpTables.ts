@@ -10,9 +10,17 @@ const created = /^CREATE TABLE "(\w+)"/gm
  * which replicas agree on who holds which desktop (`cluster_*`), which are about running processes and made anew by them.
  */
 export const tablesOf = (migrations: ReadonlyArray<Migration>): ReadonlyArray<string> => [
-  ...migrations.flatMap(({ script }) => [...script.matchAll(created)].map(([, name = ""]) => name)),
+  ...migrations
+    .flatMap(({ script }) => [...script.matchAll(created)].map(([, name = ""]) => name))
+    .filter((name) => !derived.includes(name)),
   ...ledgers
 ]
+
+/** Triggers of "Task" fill these from its rows, wherever they come from. */
+export const derived: ReadonlyArray<string> = ["TaskCount", "TaskCountChange"]
+
+/** With this, the names of those triggers begin. */
+export const derivingTriggers = "Task_count"
 
 /** Say which migrations a database has; in a new database they are the only ones with rows. */
 export const ledgers: ReadonlyArray<string> = ["BytebotMigration", "_prisma_migrations"]

@@ -13,7 +13,7 @@ import {
   RestoreFailed
 } from "./DumpErrors.ts"
 import * as Format from "./DumpFormat.ts"
-import { type FoundTable, findTables, ledgers, quotedList } from "./DumpTables.ts"
+import { derivingTriggers, type FoundTable, findTables, ledgers, quotedList } from "./DumpTables.ts"
 import { type LineReader, openLines } from "./LineReader.ts"
 import type { TableCount } from "./WriteDump.ts"
 
@@ -143,7 +143,7 @@ interface Suspended {
 
 /**
  * Takes foreign keys off (rows refer to rows that come later; checking them all at the end is faster besides) and lets triggers rest (nobody is to hear of
- * old events). Gives the effect that undoes it.
+ * old events), but for those that count. Gives the effect that undoes it.
  */
 const suspendChecks = Effect.fnUntraced(function* (tables: ReadonlyArray<FoundTable>) {
   const sql = yield* SqlClient.SqlClient
@@ -158,7 +158,7 @@ const suspendChecks = Effect.fnUntraced(function* (tables: ReadonlyArray<FoundTa
   const triggers = yield* sql<Suspended>`
     SELECT quote_ident(c.relname) AS "table", quote_ident(t.tgname) AS "name", '' AS "definition"
     FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE NOT t.tgisinternal AND t.tgenabled = 'O' AND ${ours}`
+    WHERE NOT t.tgisinternal AND t.tgenabled = 'O' AND NOT starts_with(t.tgname, ${derivingTriggers}) AND ${ours}`
   const alter = (list: ReadonlyArray<Suspended>, change: (item: Suspended) => string) =>
     Effect.forEach(list, (item) => sql.unsafe(`ALTER TABLE ${item.table} ${change(item)}`).unprepared, {
       discard: true
