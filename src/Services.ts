@@ -1,4 +1,4 @@
-import { NodeHttpClient } from "@effect/platform-node"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Effect, Layer, Option } from "effect"
 import { AgentLoop } from "./agent/AgentLoop.ts"
 import * as DesktopWorker from "./agent/DesktopWorker.ts"
@@ -19,6 +19,7 @@ import { Attachments } from "./messages/Attachments.ts"
 import { Conversations } from "./messages/Conversations.ts"
 import { Messages } from "./messages/Messages.ts"
 import * as Cluster from "./placement/Cluster.ts"
+import * as MessagePurge from "./placement/MessagePurge.ts"
 import { Placement } from "./placement/Placement.ts"
 import { Dispatch } from "./tasks/Dispatch.ts"
 import { TaskRuns } from "./tasks/TaskRuns.ts"
@@ -37,7 +38,12 @@ const notifications = Layer.unwrap(
 )
 
 /** Database, domain services and the agent: all but the transports. Needs Settings. */
-export const layer = Layer.mergeAll(DesktopWorker.layer, DesktopWorker.reconciler, notifications).pipe(
+export const layer = Layer.mergeAll(
+  DesktopWorker.layer,
+  DesktopWorker.reconciler,
+  MessagePurge.layer,
+  notifications
+).pipe(
   Layer.provide(AgentLoop.layer),
   Layer.provide(Layer.mergeAll(ModelCalls.layer, ToolRunner.layer)),
   Layer.provideMerge(Layer.mergeAll(Messages.layer, Attachments.layer, Visibility.layer)),
