@@ -1,4 +1,4 @@
-import { NodeHttpClient } from "@effect/platform-node"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Effect, Layer, Option } from "effect"
 import { AgentLoop } from "./agent/AgentLoop.ts"
 import * as DesktopWorker from "./agent/DesktopWorker.ts"
@@ -19,6 +19,7 @@ import { Attachments } from "./messages/Attachments.ts"
 import { Conversations } from "./messages/Conversations.ts"
 import { Messages } from "./messages/Messages.ts"
 import * as Cluster from "./placement/Cluster.ts"
+import * as MessagePurge from "./placement/MessagePurge.ts"
 import { Placement } from "./placement/Placement.ts"
 import { Dispatch } from "./tasks/Dispatch.ts"
 import * as TaskCounts from "./tasks/TaskCounts.ts"
@@ -41,8 +42,9 @@ const notifications = Layer.unwrap(
 export const layer = Layer.mergeAll(
   DesktopWorker.layer,
   DesktopWorker.reconciler,
-  notifications,
-  TaskCounts.folding
+  MessagePurge.layer,
+  TaskCounts.folding,
+  notifications
 ).pipe(
   Layer.provide(AgentLoop.layer),
   Layer.provide(Layer.mergeAll(ModelCalls.layer, ToolRunner.layer)),

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto"
 import { text } from "node:stream/consumers"
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect, Layer, Option, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
 import { adminRole, BetterAuth } from "../auth/BetterAuth.ts"

@@ -1,4 +1,4 @@
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { DateTime, Effect, Layer } from "effect"
 import { Settings } from "../config/Settings.ts"
 import { commandLayer } from "../database/DatabaseConnection.ts"

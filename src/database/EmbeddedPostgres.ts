@@ -1,5 +1,5 @@
 import { createServer } from "node:net"
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import {
   Clock,
   Data,

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto"
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect, FileSystem, Path } from "effect"
 import { SqlClient } from "effect/sql"
 import { MigrationFailed } from "./MigrationErrors.ts"

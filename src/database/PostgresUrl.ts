@@ -1,4 +1,4 @@
-import { NodeFileSystem } from "@effect/platform-node"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { Effect, FileSystem, Redacted, Result } from "effect"
 import { DatabaseUrlInvalid } from "./DatabaseErrors.ts"
 

@@ -1,4 +1,4 @@
-import { NodeHttpClient } from "@effect/platform-node"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { ByteSize, Context, Duration, Effect, Layer, Queue, Schema, type Scope } from "effect"
 import {
   HttpClient,

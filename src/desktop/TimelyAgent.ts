@@ -1,7 +1,7 @@
 import http from "node:http"
 import https from "node:https"
 import type { Duplex } from "node:stream"
-import type { NodeHttpClient } from "@effect/platform-node"
+import type * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 
 /** The request was not sent: what it asks for may not be wanted any more. */
 export class TooLate extends Error {

@@ -1,5 +1,4 @@
 import { Effect, Redacted, Schema } from "effect"
-import { createClient } from "redis"
 
 /** Redis can't be reached, or ended the connection. */
 export class RedisUnavailable extends Schema.TaggedError<RedisUnavailable>()("RedisUnavailable", {
@@ -29,6 +28,8 @@ export const connect = (url: Redacted.Redacted, onEnd: (reason: RedisUnavailable
   Effect.acquireRelease(
     Effect.tryPromise({
       try: async () => {
+        // Hundreds of modules, which most replicas do not need.
+        const { createClient } = await import("redis")
         const client = createClient({ url: Redacted.value(url), socket: { reconnectStrategy: false, connectTimeout } })
         client.on("error", (error: unknown) => onEnd(unavailable(error)))
         client.on("end", () => onEnd(unavailable("the connection was closed")))

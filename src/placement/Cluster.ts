@@ -1,6 +1,7 @@
 import { isIP } from "node:net"
 import { networkInterfaces } from "node:os"
-import { NodeClusterSocket, NodeCrypto } from "@effect/platform-node"
+import * as NodeClusterSocket from "@effect/platform-node/NodeClusterSocket"
+import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import { Duration, Effect, Layer, Option, Schema } from "effect"
 import { RunnerAddress, type ShardingConfig, SingleRunner } from "effect/cluster"
 import { Settings } from "../config/Settings.ts"
