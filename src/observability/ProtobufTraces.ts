@@ -14,17 +14,15 @@ const encodeTraces = ({ resourceSpans }: OtlpTracer.TraceData): Uint8Array<Array
   const out = new ProtobufWriter()
 
   const anyValue = (value: OtlpResource.AnyValue): void => {
-    if (typeof value.stringValue === "string") return out.string(1, value.stringValue)
-    if (typeof value.boolValue === "boolean") return out.uint(2, value.boolValue ? 1 : 0)
-    if (value.intValue !== undefined && value.intValue !== null) return out.int(3, value.intValue)
-    if (typeof value.doubleValue === "number") return out.double(4, value.doubleValue)
-    if (value.arrayValue !== undefined) {
-      return out.message(5, value.arrayValue, ({ values }) => out.messages(1, values, anyValue))
-    }
-    if (value.kvlistValue !== undefined) {
-      return out.message(6, value.kvlistValue, ({ values }) => out.messages(1, values, keyValue))
-    }
-    if (value.bytesValue !== undefined) out.bytes(7, value.bytesValue)
+    if (typeof value.stringValue === "string") out.string(1, value.stringValue)
+    else if (typeof value.boolValue === "boolean") out.uint(2, value.boolValue ? 1 : 0)
+    else if (value.intValue !== undefined && value.intValue !== null) out.int(3, value.intValue)
+    else if (typeof value.doubleValue === "number") out.double(4, value.doubleValue)
+    else if (value.arrayValue !== undefined) {
+      out.message(5, value.arrayValue, ({ values }) => out.messages(1, values, anyValue))
+    } else if (value.kvlistValue !== undefined) {
+      out.message(6, value.kvlistValue, ({ values }) => out.messages(1, values, keyValue))
+    } else if (value.bytesValue !== undefined) out.bytes(7, value.bytesValue)
   }
 
   const keyValue = ({ key, value }: OtlpResource.KeyValue): void => {

@@ -34,14 +34,16 @@ export class ProtobufWriter {
 
   /** A signed number of 64 bits. */
   int(field: number, value: number | string): void {
-    if (typeof value === "number" && value >= 0) return this.uint(field, value)
-    const digits: Array<number> = []
-    let rest = BigInt.asUintN(64, BigInt(value))
-    for (; rest >= 0x80n; rest >>= 7n) digits.push(Number(rest & 0x7fn) | 0x80)
-    digits.push(Number(rest))
-    const at = this.#reserve(digits.length)
-    this.#bytes.set(digits, at)
-    this.#varint(field * 8)
+    if (typeof value === "number" && value >= 0) this.uint(field, value)
+    else {
+      const digits: Array<number> = []
+      let rest = BigInt.asUintN(64, BigInt(value))
+      for (; rest >= 0x80n; rest >>= 7n) digits.push(Number(rest & 0x7fn) | 0x80)
+      digits.push(Number(rest))
+      const at = this.#reserve(digits.length)
+      this.#bytes.set(digits, at)
+      this.#varint(field * 8)
+    }
   }
 
   /** Decimal digits as 64 bits of wire type 1. */
