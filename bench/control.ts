@@ -5,6 +5,8 @@ import * as Desktop from "../test/emulators/desktop.ts"
 import { decodeTask, request } from "../test/support/RestClient.ts"
 import { say } from "./report.ts"
 import { serviceProcess } from "./serviceProcess.ts"
+import { inWords, spread } from "./statistics.ts"
+import { conclude } from "./verdict.ts"
 
 /**
  * How long after a person's command the agent has stopped: from the moment that the command is sent (so its commit is part of it) until the
@@ -43,15 +45,23 @@ const program = Effect.gen(function* () {
     return { started: ms, stopped }
   })
   yield* begin.pipe(Effect.flatMap(({ id }) => request(url, "DELETE", `/tasks/${id}`)))
-  for (const command of ["cancel", "takeover"] as const) {
-    const results = yield* Effect.forEach(Array.from({ length: rounds }), () => stop(command))
-    const sorted = (of: (result: { started: number; stopped: number }) => number) =>
-      results.map(of).sort((a, b) => a - b)
-    const show = (values: ReadonlyArray<number>) =>
-      `median ${values[rounds / 2]?.toFixed(0)} ms, slowest ${values.at(-1)?.toFixed(0)} ms`
-    yield* say(`${command}: call broken off, ${show(sorted(({ stopped }) => stopped))}`)
-    yield* say(`POST /tasks to the first call of the model: ${show(sorted(({ started }) => started))}`)
+  const started: Array<number> = []
+  const stopped: Record<"cancel" | "takeover", Array<number>> = { cancel: [], takeover: [] }
+  for (let round = 0; round < rounds; round++) {
+    for (const command of ["cancel", "takeover"] as const) {
+      const result = yield* stop(command)
+      started.push(result.started)
+      stopped[command].push(result.stopped)
+    }
   }
+  const [first, cancel, takeover] = [spread(started), spread(stopped.cancel), spread(stopped.takeover)]
+  yield* say(`POST /tasks to the first call of the model, ms: ${inWords(first)}`)
+  yield* say(`cancel to the call broken off, ms: ${inWords(cancel)}; takeover: ${inWords(takeover)}`)
+  yield* conclude("control", { first, cancel, takeover }, [
+    { what: "POST /tasks to the first call, ms", reached: first.median, atMost: 50 },
+    { what: "cancel to the call broken off, ms", reached: cancel.median, atMost: 50 },
+    { what: "takeover to the call broken off, ms", reached: takeover.median, atMost: 50 }
+  ])
 }).pipe(Effect.scoped)
 
 NodeRuntime.runMain(program)

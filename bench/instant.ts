@@ -9,14 +9,16 @@ const bodyOf = async (request: IncomingMessage): Promise<Buffer> => {
   return Buffer.concat(chunks)
 }
 
-/** On a free port of 127.0.0.1, until the scope closes; `answer` gives the JSON text for a request's body. */
-export const instantServer = (answer: (body: Buffer, path: string) => string) =>
+/** On a free port of 127.0.0.1, until the scope closes; `answer` gives the JSON text for a request's body, or has it wait. */
+export const instantServer = (answer: (body: Buffer, path: string) => string | Promise<string>) =>
   Effect.acquireRelease(
     Effect.callback<{ readonly url: string; readonly close: () => void }>((resume) => {
       const server = createServer((request, response) => {
-        void bodyOf(request).then((body) => {
-          response.writeHead(200, { "content-type": "application/json" }).end(answer(body, request.url ?? ""))
-        })
+        void bodyOf(request)
+          .then((body) => answer(body, request.url ?? ""))
+          .then((text) => response.writeHead(200, { "content-type": "application/json" }).end(text))
+          // The client has broken off.
+          .catch(() => response.destroy())
       }).listen(0, "127.0.0.1", () => {
         const address = server.address()
         const port = typeof address === "object" && address !== null ? address.port : 0
