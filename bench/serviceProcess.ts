@@ -24,6 +24,12 @@ const residentBytes = (pid: number): number => {
   return Number(kilobytes) * 1024
 }
 
+/** Time that a process has had a processor, in ms (Linux, proc(5): ticks of 10 ms): steadier than the clock on a machine with other work. */
+export const cpuMilliseconds = (pid: number): number => {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)?.split(" ") ?? []
+  return (Number(fields[11]) + Number(fields[12])) * 10
+}
+
 /** The service as a process of its own, with a private database, until the scope closes. */
 export const serviceProcess = Effect.fn("serviceProcess")(function* (variables: Readonly<Record<string, string>>) {
   const port = yield* freePort
@@ -61,5 +67,6 @@ export const serviceProcess = Effect.fn("serviceProcess")(function* (variables: 
     ),
     Effect.retry(Schedule.upTo(Schedule.spaced("50 millis"), { duration: "60 seconds" }))
   )
-  return { url, dataDir, resident: () => residentBytes(child.pid ?? 0) }
+  const pid = child.pid ?? 0
+  return { url, dataDir, pid, resident: () => residentBytes(pid), cpu: () => cpuMilliseconds(pid) }
 })

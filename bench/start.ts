@@ -10,6 +10,7 @@ import * as EmbeddedPostgres from "../src/database/EmbeddedPostgres.ts"
 import { freePort } from "../test/support/ServiceProcess.ts"
 import { until } from "../test/support/Waiting.ts"
 import { say } from "./report.ts"
+import { cpuMilliseconds } from "./serviceProcess.ts"
 import { inWords, median, spread } from "./statistics.ts"
 import { conclude } from "./verdict.ts"
 
@@ -88,34 +89,42 @@ const start = Effect.fnUntraced(function* (
   const child = yield* launch(command, { ...variables, PORT: String(port) })
   const listening = yield* answers(`http://127.0.0.1:${port}/health/live`, begun)
   const ready = yield* answers(`http://127.0.0.1:${port}/health/ready`, begun)
-  if (!isIdle) return { listening, ready, memory: 0 }
-  yield* Effect.sleep(idleFor)
-  return { listening, ready, memory: megabytesOf(child.pid ?? 0, "VmRSS") }
+  const pid = child.pid ?? 0
+  const cpu = cpuMilliseconds(pid)
+  if (isIdle) yield* Effect.sleep(idleFor)
+  return { listening, ready, cpu, memory: megabytesOf(pid, "VmRSS") }
 }, Effect.scoped)
 
 const program = Effect.gen(function* () {
   const { url } = yield* EmbeddedPostgres.make({ dataDir: yield* folder, database: "bytebot", settings: {} })
   const server = { DATABASE_URL: Redacted.value(url) }
   const names = ["npm start", ...promised, "the sources"] as const
-  const measured: Array<{ readonly name: keyof typeof commands; readonly listening: number; readonly ready: number }> =
-    []
+  const measured: Array<{
+    readonly name: keyof typeof commands
+    readonly listening: number
+    readonly ready: number
+    readonly cpu: number
+  }> = []
   for (let round = -1; round < rounds; round++) {
     for (const name of names) {
-      const { listening, ready } = yield* start(commands[name], server)
+      const times = yield* start(commands[name], server)
       // The first round migrates, and warms up.
-      if (round >= 0) measured.push({ name, listening, ready })
+      if (round >= 0) measured.push({ name, ...times })
     }
   }
   const startedBy = (name: keyof typeof commands) => {
     const times = measured.filter((one) => one.name === name)
     return {
       listening: spread(times.map(({ listening }) => listening)),
-      ready: spread(times.map(({ ready }) => ready))
+      ready: spread(times.map(({ ready }) => ready)),
+      cpu: spread(times.map(({ cpu }) => cpu))
     }
   }
   const started = Object.fromEntries(names.map((name) => [name, startedBy(name)]))
-  for (const [name, { listening, ready }] of Object.entries(started)) {
-    yield* say(`${name}: listens after ${inWords(listening)} ms, ready after ${inWords(ready)} ms`)
+  for (const [name, { cpu, listening, ready }] of Object.entries(started)) {
+    yield* say(
+      `${name}: listens after ${inWords(listening)} ms, ready after ${inWords(ready)} ms, having had a processor for ${inWords(cpu)}`
+    )
   }
 
   const fromNothing: Array<number> = []
