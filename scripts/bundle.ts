@@ -9,6 +9,9 @@ import { Effect, Schema } from "effect"
 
 const folder = "dist/service"
 
+/** Stay outside: Socket.IO serves files of its own folder, and its parts must be the same for it and for us. */
+const external = ["socket.io", "socket.io-adapter", "engine.io"]
+
 /** Rolldown is a development dependency: without those, the service runs from its sources. */
 class NoBundler extends Schema.TaggedError<NoBundler>()("NoBundler", {}) {}
 
@@ -16,7 +19,7 @@ const bundle = Effect.gen(function* () {
   const begun = new Date()
   const { rolldown } = yield* Effect.tryPromise({ try: () => import("rolldown"), catch: () => new NoBundler() })
   yield* Effect.promise(async () => {
-    const service = await rolldown({ input: { main: "src/main.ts" }, platform: "node" })
+    const service = await rolldown({ input: { main: "src/main.ts" }, platform: "node", external })
     await service.write({ dir: folder, cleanDir: true, format: "esm" })
     await service.close()
     // What is changed meanwhile is newer than the bundle.

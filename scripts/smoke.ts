@@ -54,6 +54,11 @@ try {
     body: JSON.stringify({ description: "survives a kill" })
   })
   if (created.status !== 201) fail(`POST /tasks answered ${created.status}`)
+  // The parts that are loaded when they are first asked for, or lie in folders of their own.
+  for (const path of ["/socket.io/socket.io.js", "/docs", "/openapi.json", "/asyncapi.json", "/tasks/models"]) {
+    const { status } = await fetch(`${first.url}${path}`)
+    if (status !== 200) fail(`GET ${path} answered ${status}`)
+  }
   first.signal("SIGKILL")
   await first.exited
 
