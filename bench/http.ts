@@ -1,33 +1,37 @@
-import { spawn } from "node:child_process"
-import { writeFileSync } from "node:fs"
+import { type ChildProcess, spawn } from "node:child_process"
+import { once } from "node:events"
+import { readFileSync, writeFileSync } from "node:fs"
 import { mkdtemp, rm } from "node:fs/promises"
-import { Agent, request } from "node:http"
-import { cpus, tmpdir } from "node:os"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { NodeRuntime } from "@effect/platform-node"
 import { PgClient } from "@effect/sql-pg"
 import { Effect, Redacted } from "effect"
 import { Reactivity } from "effect/reactivity"
+import { SqlClient } from "effect/sql"
 import * as EmbeddedPostgres from "../src/database/EmbeddedPostgres.ts"
+import { ask, load, type Question } from "./http/client.ts"
+import { fillMessages, fillTasks } from "./http/data.ts"
 import { say } from "./report.ts"
 import { serviceProcess } from "./serviceProcess.ts"
+import { inWords, median, spread } from "./statistics.ts"
+import { conclude, type Target } from "./verdict.ts"
 
 /**
- * Throughput and slowest answers of the REST routes against the least code that answers the same (bench/baseline): both run on the
- * same database, alternating, and are compared round by round. `node bench/http.ts [part of a route's name]`; results also in bench/results/http.json.
+ * Throughput and slowest answers of the REST routes against the least code that answers the same bytes (bench/baseline/server.ts): both as processes
+ * of their own, on the same database, alternating, and compared round by round; and the memory that one request for a large page takes.
+ * `node bench/http.ts [part of a route's name]`; the results of a full run are in bench/results/http.json.
  */
 
 const rounds = 5
-const roundMs = 1_000
-const concurrencies = [1, 32, 128]
+const roundMs = 1_500
 const only = process.argv[2] ?? ""
 
-interface Route {
+interface Route extends Question {
   readonly name: string
-  readonly method: string
-  readonly path: string
-  readonly body?: string
-  /** Where the baseline has it, if elsewhere. */
+  /** Of two databases, the one with a million tasks; else with a thousand. */
+  readonly isOfMany?: boolean
+  /** Where the baseline has it, if elsewhere: then its bytes differ in blanks. */
   readonly baselinePath?: string
   /** Large answers are not asked for 128 at a time. */
   readonly isLarge?: boolean
@@ -35,14 +39,15 @@ interface Route {
 
 const routes: ReadonlyArray<Route> = [
   { name: "GET /tasks/:id", method: "GET", path: "/tasks/bench" },
-  { name: "GET /tasks?limit=10", method: "GET", path: "/tasks?limit=10" },
+  { name: "GET /tasks?limit=10 of 1,000", method: "GET", path: "/tasks?limit=10" },
+  { name: "GET /tasks?limit=10 of 1,000,000", method: "GET", path: "/tasks?limit=10", isOfMany: true },
   {
     name: "POST /tasks",
     method: "POST",
     path: "/tasks",
     body: JSON.stringify({
       description: "x",
-      scheduledFor: "2099-01-01T00:00:00Z",
+      scheduledFor: "2099-01-01T00:00:00.000Z",
       model: { provider: "anthropic", name: "m" }
     })
   },
@@ -64,128 +69,136 @@ const routes: ReadonlyArray<Route> = [
   }
 ]
 
-/** One answer, read to its end; fails unless it is a success. */
-const ask = (agent: Agent, base: string, { body, method }: Route, path: string): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const begun = performance.now()
-    const outgoing = request(
-      `${base}${path}`,
-      {
-        method,
-        agent,
-        headers:
-          body === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(body) }
-      },
-      (answer) => {
-        answer.on("data", () => undefined)
-        answer.on("end", () =>
-          (answer.statusCode ?? 500) < 300
-            ? resolve(performance.now() - begun)
-            : reject(new Error(`${path}: ${answer.statusCode}`))
-        )
-      }
-    )
-    outgoing.on("error", reject)
-    outgoing.end(body)
+/** Headers whose values may differ; the tag of a page of messages is made from less than the page. */
+const passing = new Set(["date", "x-request-id", "etag"])
+
+/** Fails where the baseline answers other bytes than the service: it would have less, or more, to do. A new row's id and time differ. */
+const compare = (ours: string, theirs: string, route: Route) =>
+  Effect.promise(async () => {
+    const shown = async (base: string) => {
+      const { bytes, headers } = await ask(base, route, true)
+      const lines = Object.entries(headers).map(([name, value]) => `${name}: ${passing.has(name) ? "" : value}`)
+      return [...lines.sort(), route.method === "GET" ? bytes.toString() : bytes.length].join("\n")
+    }
+    const [mine, other] = [await shown(ours), await shown(theirs)]
+    if (mine !== other) throw new Error(`${route.name}: the baseline answers\n${other}\nand not\n${mine}`)
   })
-
-/** Answers per second, and the 99th percentile of their times in ms. */
-const measure = async (agent: Agent, base: string, route: Route, path: string, concurrency: number) => {
-  const times: Array<number> = []
-  const begun = performance.now()
-  await Promise.all(
-    Array.from({ length: concurrency }, async () => {
-      while (performance.now() - begun < roundMs) times.push(await ask(agent, base, route, path))
-    })
-  )
-  times.sort((a, b) => a - b)
-  return { rate: (times.length * 1000) / (performance.now() - begun), p99: times[Math.floor(times.length * 0.99)] ?? 0 }
-}
-
-const median = (values: ReadonlyArray<number>): number =>
-  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
 
 const baseline = (url: string) =>
   Effect.acquireRelease(
-    Effect.callback<{ readonly url: string; readonly stop: () => void }>((resume) => {
+    Effect.callback<{ readonly url: string; readonly process: ChildProcess }>((resume) => {
       const child = spawn(process.execPath, ["bench/baseline/server.ts", url], { stdio: ["ignore", "pipe", "inherit"] })
       child.stdout.once("data", (port) =>
-        resume(Effect.succeed({ url: `http://127.0.0.1:${String(port).trim()}`, stop: () => child.kill() }))
+        resume(Effect.succeed({ url: `http://127.0.0.1:${String(port).trim()}`, process: child }))
       )
     }),
-    ({ stop }) => Effect.sync(stop)
+    (server) =>
+      Effect.promise(async () => {
+        server.process.kill()
+        await once(server.process, "exit")
+      })
   )
+
+/** Memory that the process has (`VmRSS`), or has had at the most since `forgetPeak` (`VmHWM`), in bytes (Linux, proc(5)). */
+const memory = (pid: number, what: "VmRSS" | "VmHWM"): number =>
+  Number(new RegExp(`^${what}:\\s+(\\d+) kB$`, "m").exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) * 1024
+const forgetPeak = (pid: number): void => writeFileSync(`/proc/${pid}/clear_refs`, "5")
+
+/** How many times its size one answer takes in memory, in a server that has just started: the answer is all it is asked for. */
+const peakOf = (base: string, pid: number, question: Question) =>
+  Effect.promise(async () => {
+    for (let index = 0; index < 20; index++) await ask(base, { method: "GET", path: "/tasks/bench" })
+    forgetPeak(pid)
+    const before = memory(pid, "VmRSS")
+    const { bytes } = await ask(base, question, true)
+    return (memory(pid, "VmHWM") - before) / bytes.length
+  })
 
 const program = Effect.gen(function* () {
   const dataDir = yield* Effect.acquireRelease(
     Effect.promise(() => mkdtemp(join(tmpdir(), "bytebot-bench-"))),
     (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true }))
   )
-  const { url } = yield* EmbeddedPostgres.make({ dataDir, database: "bytebot", settings: { max_connections: "60" } })
-  const service = yield* serviceProcess({ DATABASE_URL: Redacted.value(url) })
-  const sql = yield* PgClient.make({ url, maxConnections: 1, maxMessageSize: 256 * 1024 * 1024 }).pipe(
-    Effect.provide(Reactivity.layer)
-  )
-  yield* sql`INSERT INTO "Task" ("id", "description", "status", "model", "updatedAt") SELECT 't' || n, 'task ' || n, 'COMPLETED', '{"name": "m", "provider": "anthropic"}', now() FROM generate_series(1, 1000) n`
-  for (const id of ["bench", "written", "shots300", "shots100"]) {
-    yield* sql`INSERT INTO "Task" ("id", "description", "status", "model", "updatedAt") VALUES (${id}, 'bench', 'COMPLETED', '{"name": "m", "provider": "anthropic"}', now())`
+  const { url } = yield* EmbeddedPostgres.make({ dataDir, database: "bytebot", settings: { max_connections: "90" } })
+  const urlOf = (database: string) => {
+    const there = new URL(Redacted.value(url))
+    there.pathname = `/${database}`
+    return there.href
   }
-  const noise = (bytes: number) =>
-    sql`(SELECT string_agg(md5(random()::text || i), '') FROM generate_series(1, ${sql.literal(String(Math.ceil(bytes / 32)))}) i)`
-  yield* sql`INSERT INTO "Message" ("id", "content", "role", "updatedAt", "taskId") SELECT 'b' || n, '[{"type": "text", "text": "a message of some words, as they are"}]', (CASE WHEN n % 2 = 0 THEN 'USER' ELSE 'ASSISTANT' END)::"Role", now(), 'bench' FROM generate_series(1, 100) n`
-  for (const [id, count, bytes] of [
-    ["shots300", 300, 150_000],
-    ["shots100", 100, 500_000]
-  ] as const) {
-    yield* sql`INSERT INTO "Message" ("id", "content", "role", "updatedAt", "taskId")
-      SELECT ${id}::text || n, jsonb_build_array(jsonb_build_object('type', 'tool_result', 'tool_use_id', 'u' || n, 'content', jsonb_build_array(jsonb_build_object('type', 'image', 'source', jsonb_build_object('type', 'base64', 'media_type', 'image/png', 'data', shot.data))))), 'USER', now(), ${id}
-      FROM generate_series(1, ${sql.literal(String(count))}) n, (SELECT ${noise(bytes)} AS data) shot`
-  }
-  yield* sql`ANALYZE`
-  const other = yield* baseline(Redacted.value(url))
-  const agent = new Agent({ keepAlive: true, maxSockets: 256 })
-  const results: Array<Record<string, number | string>> = []
-  yield* say(
-    "route; at a time; ours /s; baseline /s; throughput, ours ÷ baseline (least to most); p99, ours ÷ baseline"
-  )
-  for (const route of routes.filter(({ name }) => name.includes(only))) {
-    const other_path = route.baselinePath ?? route.path
-    for (const concurrency of route.isLarge === true ? [1, 4] : concurrencies) {
-      const measured: Array<{
-        ours: Awaited<ReturnType<typeof measure>>
-        theirs: Awaited<ReturnType<typeof measure>>
-      }> = []
-      for (let round = -1; round < rounds; round++) {
-        const ours = yield* Effect.promise(() => measure(agent, service.url, route, route.path, concurrency))
-        const theirs = yield* Effect.promise(() => measure(agent, other.url, route, other_path, concurrency))
-        // The first round warms up.
-        if (round >= 0) measured.push({ ours, theirs })
+  /** A database with a service and a baseline on it. */
+  const side = Effect.fnUntraced(function* (database: string, tasks: number) {
+    const service = yield* serviceProcess({ DATABASE_URL: urlOf(database) })
+    const sql = yield* PgClient.make({ url: Redacted.make(urlOf(database)), maxConnections: 1 }).pipe(
+      Effect.provide(Reactivity.layer)
+    )
+    yield* Effect.provideService(Effect.andThen(fillTasks(tasks), fillMessages), SqlClient.SqlClient, sql)
+    yield* sql`VACUUM ANALYZE`
+    return { ours: service.url, theirs: (yield* baseline(urlOf(database))).url }
+  })
+
+  const wanted = routes.filter(({ name }) => name.includes(only))
+  const few = yield* side("bytebot", 1_000)
+  const many = wanted.some(({ isOfMany }) => isOfMany) ? yield* side("many", 1_000_000) : few
+  const results: Array<Record<string, unknown>> = []
+  const targets: Array<Target> = []
+  for (const route of wanted) {
+    const { ours, theirs } = route.isOfMany === true ? many : few
+    const there = { ...route, path: route.baselinePath ?? route.path }
+    if (route.baselinePath === undefined) yield* compare(ours, theirs, route)
+    for (const concurrency of route.isLarge === true ? [1, 4] : [1, 32, 128]) {
+      const measured: Array<Record<"ours" | "theirs", Awaited<ReturnType<typeof load>>>> = []
+      for (let round = -2; round < rounds; round++) {
+        const result = {
+          ours: yield* Effect.promise(() => load(ours, route, concurrency, roundMs)),
+          theirs: yield* Effect.promise(() => load(theirs, there, concurrency, roundMs))
+        }
+        // The first rounds warm up.
+        if (round >= 0) measured.push(result)
       }
-      const ratios = measured.map(({ ours, theirs }) => ours.rate / theirs.rate)
-      const slow = median(measured.map(({ ours, theirs }) => ours.p99 / theirs.p99))
-      const row = {
-        route: route.name,
-        concurrency,
-        ours: median(measured.map(({ ours }) => ours.rate)),
-        baseline: median(measured.map(({ theirs }) => theirs.rate)),
-        throughput: median(ratios),
-        least: Math.min(...ratios),
-        most: Math.max(...ratios),
-        p99: slow
-      }
-      results.push(row)
+      const throughput = spread(measured.map(({ ours, theirs }) => ours.rate / theirs.rate))
+      const p99 = spread(measured.map(({ ours, theirs }) => ours.p99 / theirs.p99))
+      const rates = [
+        median(measured.map(({ ours }) => ours.rate)),
+        median(measured.map(({ theirs }) => theirs.rate))
+      ] as const
+      results.push({ route: route.name, concurrency, ours: rates[0], baseline: rates[1], throughput, p99 })
       yield* say(
-        `${row.route}; ${concurrency}; ${row.ours.toFixed(1)}; ${row.baseline.toFixed(1)}; ${row.throughput.toFixed(2)} (${row.least.toFixed(2)} to ${row.most.toFixed(2)}); ${slow.toFixed(2)}`
+        `${route.name}, ${concurrency} at a time: ${rates[0].toFixed(0)} and ${rates[1].toFixed(0)} per second; throughput ${inWords(throughput, 2)}, p99 ${inWords(p99, 2)}`
       )
+      const what = `${route.name}, ${concurrency} at a time`
+      targets.push({
+        what: `${what}: baseline's throughput ÷ ours`,
+        reached: 1 / throughput.median,
+        atMost: 1 / (route.isLarge === true ? 0.9 : 0.95)
+      })
+      if (route.isLarge !== true) targets.push({ what: `${what}: p99`, reached: p99.median, atMost: 1.2 })
     }
   }
-  yield* say(`resident memory of the service: ${Math.round(service.resident() / 1e6)} MB`)
-  if (only === "") {
-    writeFileSync(
-      "bench/results/http.json",
-      `${JSON.stringify({ at: new Date().toISOString(), cpus: cpus().length, model: cpus()[0]?.model, results }, null, 2)}\n`
+  for (const route of wanted.filter(({ isLarge }) => isLarge)) {
+    const ours: Array<number> = []
+    const theirs: Array<number> = []
+    for (let round = 0; round < 3; round++) {
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const service = yield* serviceProcess({ DATABASE_URL: urlOf("bytebot") })
+          ours.push(yield* peakOf(service.url, service.pid, route))
+        })
+      )
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const other = yield* baseline(urlOf("bytebot"))
+          const question = { ...route, path: route.baselinePath ?? route.path }
+          theirs.push(yield* peakOf(other.url, other.process.pid ?? 0, question))
+        })
+      )
+    }
+    results.push({ route: route.name, memory: spread(ours), memoryOfBaseline: spread(theirs) })
+    yield* say(
+      `${route.name}: memory of one request ÷ its answer ${inWords(spread(ours), 2)}, the baseline's ${inWords(spread(theirs), 2)}`
     )
+    targets.push({ what: `${route.name}: memory ÷ answer`, reached: median(ours), atMost: 2 })
   }
+  if (only === "") yield* conclude("http", { results }, targets)
 }).pipe(Effect.scoped)
 
 NodeRuntime.runMain(program)

@@ -30,13 +30,13 @@ export const cpuMilliseconds = (pid: number): number => {
   return (Number(fields[11]) + Number(fields[12])) * 10
 }
 
-/** The service as a process of its own, with a private database, until the scope closes. */
+/** The service as `npm start` runs it, as a process of its own, with a private database, until the scope closes. */
 export const serviceProcess = Effect.fn("serviceProcess")(function* (variables: Readonly<Record<string, string>>) {
   const port = yield* freePort
   const dataDir = yield* folder
   const child = yield* Effect.acquireRelease(
     Effect.sync(() =>
-      spawn(process.execPath, [...(variables.NODE_FLAGS?.split(" ") ?? []), "src/main.ts"], {
+      spawn(process.execPath, [...(variables.NODE_FLAGS?.split(" ") ?? []), "bin/service.js"], {
         stdio: ["ignore", "ignore", "inherit"],
         env: {
           ...process.env,

@@ -1,10 +1,10 @@
-import { randomUUID } from "node:crypto"
+import { hash, randomUUID } from "node:crypto"
 import { createServer, type ServerResponse } from "node:http"
 import pg from "pg"
 
 /**
- * The least code that answers the same bytes on the routes that are measured: node:http, and a pool of `pg` with prepared statements. No
- * validation, no events, no errors, no ETag. `node bench/baseline/server.ts DATABASE_URL` prints its port.
+ * The least code that answers the same bytes on the routes that are measured, headers included: node:http, and a pool of `pg` with prepared
+ * statements. No validation, no events, no errors, no metrics. `node bench/baseline/server.ts DATABASE_URL` prints its port.
  */
 
 pg.types.setTypeParser(1114, (text) => new Date(`${text.replace(" ", "T")}Z`).toISOString())
@@ -17,13 +17,22 @@ const message = `"id", "content", "role", "createdAt", "updatedAt", "taskId", "s
 const query = async (name: string, text: string, values: Array<unknown>) =>
   (await pool.query({ name, text, values })).rows
 
+const headers = (length: number, etag: string) => ({
+  "content-type": "application/json; charset=utf-8",
+  "access-control-allow-origin": "*",
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+  "referrer-policy": "no-referrer",
+  "x-request-id": randomUUID(),
+  etag,
+  "content-length": length
+})
+
 const send = (response: ServerResponse, status: number, value: unknown) => {
-  const body = Buffer.from(JSON.stringify(value))
-  response.writeHead(status, {
-    "content-type": "application/json; charset=utf-8",
-    "access-control-allow-origin": "*",
-    "content-length": body.length
-  })
+  const body = JSON.stringify(value)
+  const length = Buffer.byteLength(body)
+  const etag = `W/"${length.toString(16)}-${hash("sha1", body, "base64").slice(0, 27)}"`
+  response.writeHead(status, headers(length, etag))
   response.end(body)
 }
 
@@ -64,7 +73,7 @@ const streamed = async (response: ServerResponse, id: string, limit: number) => 
     `SELECT convert_to(coalesce(json_agg(to_json(m))::text, '[]'), 'UTF8') AS body FROM (SELECT ${message} FROM "Message" WHERE "taskId" = $1 ORDER BY "createdAt", "position" LIMIT $2) m`,
     [id, limit]
   )
-  response.writeHead(200, { "content-type": "application/json; charset=utf-8", "content-length": row.body.length })
+  response.writeHead(200, headers(row.body.length, `W/"${row.body.length}"`))
   response.end(row.body)
 }
 
@@ -92,13 +101,20 @@ const server = createServer(async (request, response) => {
     )
     send(response, 201, await withFiles(id))
   } else if (request.method === "POST") {
-    const { description, model } = await read(request)
+    const { description, model, scheduledFor } = await read(request)
     const task_id = randomUUID()
     const [row] = await query(
       "create",
-      `WITH t AS (INSERT INTO "Task" ("id", "description", "model", "updatedAt") VALUES ($1, $2, $3, now()) RETURNING *),
+      `WITH t AS (INSERT INTO "Task" ("id", "description", "model", "updatedAt", "scheduledFor") VALUES ($1, $2, $3, now(), $6) RETURNING *),
         m AS (INSERT INTO "Message" ("id", "content", "role", "updatedAt", "taskId") SELECT $4, $5, 'USER', now(), "id" FROM t) SELECT ${task} FROM t`,
-      [task_id, description, model, randomUUID(), JSON.stringify([{ type: "text", text: `${description} ` }])]
+      [
+        task_id,
+        description,
+        model,
+        randomUUID(),
+        JSON.stringify([{ type: "text", text: `${description} ` }]),
+        scheduledFor
+      ]
     )
     send(response, 201, row)
   } else if (id === "") {
@@ -109,6 +125,7 @@ const server = createServer(async (request, response) => {
     send(response, 200, { tasks, total: count.total, totalPages: Math.ceil(count.total / limit) })
   } else send(response, 200, await withFiles(id))
 })
+server.keepAliveTimeout = 65_000
 server.listen(0, "127.0.0.1", () => {
   const address = server.address()
   process.stdout.write(`${typeof address === "object" ? address?.port : 0}\n`)
