@@ -4,7 +4,7 @@ import { type Duration, Effect, Schedule } from "effect"
 export const until = <A, E, R>(
   what: string,
   check: Effect.Effect<A | undefined, E, R>,
-  patience: Duration.Input = "20 seconds",
+  patience: Duration.Input = "40 seconds",
   interval: Duration.Input = "20 millis"
 ) =>
   check.pipe(
