@@ -217,6 +217,8 @@ export const makeScene = Effect.fnUntraced(function* ({
     Number(rows[0]?.epoch ?? 0)
   )
 
+  const byAgent = sql`SELECT 1 FROM "Task" WHERE "createdBy" = 'ASSISTANT'`
+
   const outcome = Effect.fnUntraced(function* (gaps: (ids: ReadonlyArray<string>, status: string) => Array<string>) {
     const url = replicas[0]?.url ?? ""
     const id = yield* find
@@ -232,7 +234,7 @@ export const makeScene = Effect.fnUntraced(function* ({
       )
     )
     const left = yield* sql`SELECT 1 FROM "ToolExecution" UNION ALL SELECT 1 FROM "TaskRun" WHERE "active"`
-    const created = yield* sql`SELECT 1 FROM "Task" WHERE "createdBy" = 'ASSISTANT'`
+    const created = yield* byAgent
     const rejected = model.rejected.map(({ error }) => `a request was rejected: ${error}`)
     return {
       task,
@@ -248,7 +250,9 @@ export const makeScene = Effect.fnUntraced(function* ({
 
   /** Runs the task from its creation to its end, with one replica disturbed, and watched on each of them. */
   const play = Effect.fnUntraced(function* (plan: Disturbance | undefined) {
-    yield* sql`DELETE FROM "Task"`
+    // What the agent created stays: a replica that was away may find only now that it has been created already.
+    yield* sql`DELETE FROM "Task" WHERE "createdBy" <> 'ASSISTANT'`
+    const createdBefore = (yield* byAgent).length
     yield* sql`DELETE FROM cluster_messages WHERE deliver_at IS NOT NULL`
     model.reset()
     model.setDefault(answers)
@@ -288,12 +292,10 @@ export const makeScene = Effect.fnUntraced(function* ({
       yield* untilOver
     }
     const watchers = yield* Fiber.join(watching)
-    return {
-      steps,
-      ...(yield* outcome((ids, status) =>
-        watchers.flatMap((watcher, index) => gapsOf(watcher, ids, status).map((gap) => `replica ${index}: ${gap}`))
-      ))
-    } satisfies Played
+    const came = yield* outcome((ids, status) =>
+      watchers.flatMap((watcher, index) => gapsOf(watcher, ids, status).map((gap) => `replica ${index}: ${gap}`))
+    )
+    return { ...came, steps, created: came.created - createdBefore } satisfies Played
   }, Effect.scoped)
 
   return { play, sql, replicas, model, desktop }
