@@ -10,6 +10,10 @@ export type Kind =
   | "cut"
   /** PostgreSQL ends all connections of all replicas. */
   | "disconnect"
+  /** PostgreSQL is shut down, and started again. */
+  | "restart"
+  /** PostgreSQL ends without having stored what it holds in memory, and recovers. */
+  | "crash"
 
 /** Where and how a run is disturbed: at its n-th step, before that takes place or after it, but before the service hears of it. */
 export interface Disturbance {

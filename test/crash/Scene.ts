@@ -1,14 +1,16 @@
 import { PgClient } from "@effect/sql-pg"
-import { Effect, Fiber, Redacted, Schema } from "effect"
+import { type Context, Effect, Fiber, Redacted, Schedule, Schema, Semaphore } from "effect"
 import { Reactivity } from "effect/reactivity"
 import * as Desktop from "../emulators/desktop.ts"
 import { actionName } from "../emulators/desktopFaults.ts"
 import { request } from "../support/RestClient.ts"
-import { admin, migrated } from "../support/TestDatabase.ts"
-import { until } from "../support/Waiting.ts"
+import type { Server } from "../outage/OutageStage.ts"
+import { admin, migrated, uniqueName } from "../support/TestDatabase.ts"
+import * as Waiting from "../support/Waiting.ts"
 import { type Disturbance, Disturbances, type Kind } from "./Disturbances.ts"
 import type { Provider } from "../support/ModelProviders.ts"
 import { makeReplica, type Replica } from "../support/Replicas.ts"
+import type { Program } from "./Program.ts"
 import { actions, description, isOfRun, modelOf, nameOfStatements, newTask } from "./script.ts"
 import { gapsOf, watch } from "./Watcher.ts"
 
@@ -48,18 +50,40 @@ const Messages = Schema.Array(
 const decodeTask = Schema.decodeUnknownSync(Task)
 const decodeMessages = Schema.decodeUnknownSync(Messages)
 
+/** A database that the service creates. */
+const databaseOn = (server: string): string => {
+  const url = new URL(server)
+  url.pathname = `/${uniqueName()}`
+  return url.href
+}
+
+/** The server may be away for a while. */
+const patiently = Effect.retry(Schedule.upTo(Schedule.spaced("50 millis"), { duration: "60 seconds" }))
+
+/** Many scenes are played side by side: asking all the time would take what the replicas need, and a busy machine takes its time. */
+const until: typeof Waiting.until = (what, check, patience = "3 minutes") =>
+  Waiting.until(what, check, patience, "50 millis")
+
+/** Processes that start at the same time: starting is all work, and those that run already must not be taken for dead meanwhile. */
+const starts = Semaphore.makeUnsafe(2)
+
 /** Replicas of the service as processes, with everything that they talk to in the hands of the test. */
 export const makeScene = Effect.fnUntraced(function* ({
+  program,
   provider,
+  server,
   size,
   variables = {}
 }: {
+  readonly program: Program
   readonly provider: Provider
   /** How many replicas. */
   readonly size: number
   readonly variables?: Readonly<Record<string, string>>
+  /** A PostgreSQL server that may be restarted; otherwise they use the one of all tests. */
+  readonly server?: Context.Service.Shape<typeof Server>
 }) {
-  const databaseUrl = yield* migrated
+  const databaseUrl = server === undefined ? yield* migrated : databaseOn(server.url)
   const database = new URL(databaseUrl).pathname.slice(1)
   const sql = yield* PgClient.make({ url: Redacted.make(databaseUrl), maxConnections: 2 }).pipe(
     Effect.provide(Reactivity.layer)
@@ -70,7 +94,7 @@ export const makeScene = Effect.fnUntraced(function* ({
   const stored = sql`
     SELECT count(*) FILTER (WHERE "role" = 'ASSISTANT')::int AS replies,
       count(*) FILTER (WHERE "role" = 'ASSISTANT' AND "summaryId" IS NULL)::int AS visible,
-      (SELECT count(*)::int FROM "Summary") AS summaries FROM "Message"`
+      (SELECT count(*)::int FROM "Summary") AS summaries FROM "Message"`.pipe(patiently)
   const model = yield* Effect.acquireRelease(Effect.promise(provider.start), (emulator) =>
     Effect.promise(() => emulator.close())
   )
@@ -86,7 +110,9 @@ export const makeScene = Effect.fnUntraced(function* ({
       makeReplica({
         databaseUrl,
         isOneOfMany: size > 1,
+        program: program.path,
         variables: {
+          ...program.variables,
           ...provider.settings(model.url),
           ...variables,
           BYTEBOT_DESKTOP_BASE_URL: desktop.url
@@ -102,7 +128,8 @@ export const makeScene = Effect.fnUntraced(function* ({
         }
       })
   )
-  yield* Effect.forEach(replicas, ({ start }) => start, { concurrency: "unbounded", discard: true })
+  const start = (replica: Replica) => starts.withPermits(1)(replica.start)
+  yield* Effect.forEach(replicas, start, { concurrency: "unbounded", discard: true })
 
   /** The desktop's requests are steps, too. Before a process dies it does its work, or never. */
   const watchDesktop = () => {
@@ -132,7 +159,9 @@ export const makeScene = Effect.fnUntraced(function* ({
     stop: (replica) => replica.process().signal("SIGTERM"),
     freeze: (replica) => replica.process().signal("SIGSTOP"),
     cut: (replica) => replica.network.freeze(),
-    disconnect: () => Effect.runFork(disconnect)
+    disconnect: () => Effect.runFork(disconnect),
+    restart: () => Effect.runFork(server?.signal("SIGINT") ?? Effect.void),
+    crash: () => Effect.runFork(server?.signal("SIGQUIT") ?? Effect.void)
   }
 
   /** What was frozen or cut off is so no more; what has ended is started again. */
@@ -140,7 +169,7 @@ export const makeScene = Effect.fnUntraced(function* ({
     if (kind === "freeze") replica.process().signal("SIGCONT")
     if (kind === "cut") replica.network.thaw()
     if (kind === "kill" || kind === "stop") yield* replica.process().ended
-    yield* replica.start
+    yield* start(replica)
     yield* until(
       "the replica answers",
       Effect.map(Effect.exit(request(replica.url, "GET", "/health/ready")), (exit) =>
@@ -150,7 +179,7 @@ export const makeScene = Effect.fnUntraced(function* ({
   })
 
   const find = Effect.map(
-    sql`SELECT "id" FROM "Task" WHERE "description" = ${description}`,
+    sql`SELECT "id" FROM "Task" WHERE "description" = ${description}`.pipe(patiently),
     (rows) => decodeIds(rows)[0]?.id
   )
   /** Asks for the task until there is one: a client does not know what became of a request without an answer. */
@@ -181,13 +210,14 @@ export const makeScene = Effect.fnUntraced(function* ({
   ).pipe(Effect.exit)
   const untilOver = until(
     "the task is over",
-    Effect.map(isOver, (over) => (over ? true : undefined)),
-    "60 seconds"
+    Effect.map(isOver, (over) => (over ? true : undefined))
   ).pipe(Effect.andThen(untilQuiet))
 
-  const latestEpoch = Effect.map(sql`SELECT max("epoch")::int AS epoch FROM "TaskRun"`, (rows) =>
+  const latestEpoch = Effect.map(patiently(sql`SELECT max("epoch")::int AS epoch FROM "TaskRun"`), (rows) =>
     Number(rows[0]?.epoch ?? 0)
   )
+
+  const byAgent = sql`SELECT 1 FROM "Task" WHERE "createdBy" = 'ASSISTANT'`
 
   const outcome = Effect.fnUntraced(function* (gaps: (ids: ReadonlyArray<string>, status: string) => Array<string>) {
     const url = replicas[0]?.url ?? ""
@@ -204,7 +234,7 @@ export const makeScene = Effect.fnUntraced(function* ({
       )
     )
     const left = yield* sql`SELECT 1 FROM "ToolExecution" UNION ALL SELECT 1 FROM "TaskRun" WHERE "active"`
-    const created = yield* sql`SELECT 1 FROM "Task" WHERE "createdBy" = 'ASSISTANT'`
+    const created = yield* byAgent
     const rejected = model.rejected.map(({ error }) => `a request was rejected: ${error}`)
     return {
       task,
@@ -220,7 +250,9 @@ export const makeScene = Effect.fnUntraced(function* ({
 
   /** Runs the task from its creation to its end, with one replica disturbed, and watched on each of them. */
   const play = Effect.fnUntraced(function* (plan: Disturbance | undefined) {
-    yield* sql`DELETE FROM "Task"`
+    // What the agent created stays: a replica that was away may find only now that it has been created already.
+    yield* sql`DELETE FROM "Task" WHERE "createdBy" <> 'ASSISTANT'`
+    const createdBefore = (yield* byAgent).length
     yield* sql`DELETE FROM cluster_messages WHERE deliver_at IS NOT NULL`
     model.reset()
     model.setDefault(answers)
@@ -233,14 +265,13 @@ export const makeScene = Effect.fnUntraced(function* ({
     })
     const urls = replicas.map(({ url }) => url)
     yield* Effect.forkScoped(ensureTask(urls))
-    const watching = yield* until("the task is there", find, "60 seconds").pipe(
+    const watching = yield* until("the task is there", find).pipe(
       Effect.flatMap((id) => Effect.forEach(urls, (url) => watch(url, id))),
       Effect.forkScoped
     )
     yield* until(
       "somebody is disturbed, or the task is over",
-      Effect.map(isOver, (over) => (over || disturbances.victim !== undefined ? true : undefined)),
-      "60 seconds"
+      Effect.map(isOver, (over) => (over || disturbances.victim !== undefined ? true : undefined))
     )
     if (disturbances.victim === undefined) yield* untilQuiet
     const steps = disturbances.disarm()
@@ -253,8 +284,7 @@ export const makeScene = Effect.fnUntraced(function* ({
           Effect.gen(function* () {
             const hasMovedOn = plan.returnsSoon && (yield* latestEpoch) > before
             return hasMovedOn || (yield* isOver) ? true : undefined
-          }),
-          "60 seconds"
+          })
         )
       }
       yield* repair(victim, plan.kind)
@@ -262,12 +292,10 @@ export const makeScene = Effect.fnUntraced(function* ({
       yield* untilOver
     }
     const watchers = yield* Fiber.join(watching)
-    return {
-      steps,
-      ...(yield* outcome((ids, status) =>
-        watchers.flatMap((watcher, index) => gapsOf(watcher, ids, status).map((gap) => `replica ${index}: ${gap}`))
-      ))
-    } satisfies Played
+    const came = yield* outcome((ids, status) =>
+      watchers.flatMap((watcher, index) => gapsOf(watcher, ids, status).map((gap) => `replica ${index}: ${gap}`))
+    )
+    return { ...came, steps, created: came.created - createdBefore } satisfies Played
   }, Effect.scoped)
 
   return { play, sql, replicas, model, desktop }

@@ -19,7 +19,8 @@ export interface Machine {
   readonly switchOn: Effect.Effect<void>
 }
 
-const machine = Effect.fnUntraced(function* (name: string) {
+/** Exists until the scope closes. */
+export const machine = Effect.fnUntraced(function* (name: string) {
   let emulator = yield* Effect.promise(() => Desktop.start())
   let isOn = true
   const { port, url } = emulator

@@ -181,7 +181,7 @@ layer(Machines.layer(), { timeout: "60 seconds", excludeTestServices: true })("s
       model.enqueue(...replies.map(({ reply }) => reply))
       const scheduledFor = new Date(Date.now() + 1000).toISOString()
       const ids = yield* Effect.forEach([0, 1, 2], (index) => createTask(`scheduled ${index}`, { scheduledFor }))
-      yield* Effect.promise(() => model.waitForRequest(3, 10_000))
+      yield* Effect.promise(() => model.waitForRequest(3))
       for (const { answer } of replies) answer()
       yield* Effect.forEach(ids, (id) => untilStatus(id, "COMPLETED"))
       assert.strictEqual(maxOpen(model.requests), 3)

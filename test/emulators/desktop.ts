@@ -81,7 +81,7 @@ export interface DesktopEmulator {
    * nothing sent, while tracking is off.
    */
   readonly emitUserAction: (action: Action, options?: UserActionOptions) => boolean
-  /** Waits until `find` finds something; rejects after `timeoutMs` (5000). */
+  /** Waits until `find` finds something; rejects after `timeoutMs` (20000). */
   readonly waitFor: <A>(
     find: (requests: ReadonlyArray<DesktopRequest>) => A | undefined | false,
     timeoutMs?: number

@@ -28,9 +28,9 @@ export class Ledger<Entry> {
 
   /**
    * Resolves with the first value of `find` that is neither undefined nor false, looking now and after every change;
-   * rejects after `timeoutMs` (5000).
+   * rejects after `timeoutMs` (20000).
    */
-  waitFor<A>(find: (entries: ReadonlyArray<Entry>) => A | undefined | false, timeoutMs = 5000): Promise<A> {
+  waitFor<A>(find: (entries: ReadonlyArray<Entry>) => A | undefined | false, timeoutMs = 20_000): Promise<A> {
     return new Promise((resolve, reject) => {
       const stop = () => {
         clearTimeout(timer)

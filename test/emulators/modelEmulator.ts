@@ -118,7 +118,7 @@ export interface ModelEmulator<Body, CacheRead> {
   readonly setDefault: (reply: Scripted<Body>) => void
   /** Scripted replies not used yet. */
   readonly pending: () => number
-  /** Waits until `find` finds something in `requests`; rejects after `timeoutMs` (5000). */
+  /** Waits until `find` finds something in `requests`; rejects after `timeoutMs` (20000). */
   readonly waitFor: <A>(
     find: (requests: ReadonlyArray<ModelRequest<Body, CacheRead>>) => A | undefined | false,
     timeoutMs?: number

@@ -21,6 +21,8 @@ export const makeReplica = Effect.fnUntraced(function* (options: {
   readonly decide: Decide
   readonly variables: Readonly<Record<string, string>>
   readonly isOneOfMany: boolean
+  /** The file to run where it is not src/main.ts. */
+  readonly program?: string
 }) {
   const way = yield* tap(options.databaseUrl, options.decide)
   const network = yield* Network.to(way.url)
@@ -41,13 +43,14 @@ export const makeReplica = Effect.fnUntraced(function* (options: {
     },
     start: Effect.gen(function* () {
       if (current !== undefined && !current.hasEnded()) return
-      current = yield* spawnService(port, {
+      const variables = {
         ...options.variables,
         ...cluster,
         DATABASE_URL: network.url,
         // Many replicas share the tests' server.
         DATABASE_POOL_MAX: "4"
-      })
+      }
+      current = yield* spawnService(port, variables, options.program)
       yield* untilReady(current)
     }).pipe(Scope.provide(scope))
   } satisfies Replica

@@ -29,13 +29,17 @@ export const freePort: Effect.Effect<number> = Effect.callback<number, Error>((r
     .listen(port, "127.0.0.1", () => server.close(() => resume(Effect.succeed(port))))
 }).pipe(Effect.retry({ times: 100 }), Effect.orDie)
 
-/** Starts the service on a port of 127.0.0.1; it is killed when the scope closes. Of the environment it has these variables only. */
+/**
+ * Starts the service on a port of 127.0.0.1; it is killed when the scope closes. Of the environment it has these variables only. `program` is the
+ * file to run where it is not src/main.ts.
+ */
 export const spawnService = (
   port: number,
-  variables: Readonly<Record<string, string>>
+  variables: Readonly<Record<string, string>>,
+  program: string = main
 ): Effect.Effect<ServiceProcess, never, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.sync(() => launch(port, variables)),
+    Effect.sync(() => launch(port, variables, program)),
     ({ ended, signal }) =>
       Effect.andThen(
         Effect.sync(() => signal("SIGKILL")),
@@ -43,8 +47,8 @@ export const spawnService = (
       )
   )
 
-const launch = (port: number, variables: Readonly<Record<string, string>>): ServiceProcess => {
-  const child = spawn(process.execPath, [main], {
+const launch = (port: number, variables: Readonly<Record<string, string>>, program: string): ServiceProcess => {
+  const child = spawn(process.execPath, [program], {
     // Not the project's folder, whose .env may hold anything.
     cwd: "/",
     env: {

@@ -19,13 +19,15 @@ declare module "vitest" {
 
 /** Losing the data with the power is fine here, and twice as fast. */
 const carefree = { fsync: "off", synchronous_commit: "off", full_page_writes: "off" }
+/** For the replicas of test/crash, side by side with all the rest. */
+const settings = { ...carefree, max_connections: "300" }
 
 const privateServer = Effect.gen(function* () {
   const dataDir = yield* Effect.acquireRelease(
     Effect.promise(() => mkdtemp(join(tmpdir(), "bytebot-test-"))),
     (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true }))
   )
-  return Redacted.value((yield* EmbeddedPostgres.make({ dataDir, database: "postgres", settings: carefree })).url)
+  return Redacted.value((yield* EmbeddedPostgres.make({ dataDir, database: "postgres", settings })).url)
 })
 
 /** In a session of its own: a pool that is closing opens no new connection, and the one it had may be gone after a long run. */
