@@ -114,11 +114,19 @@ const openSocket = ({ host, port }: SessionConfig): Socket =>
     : new GatheringSocket().setNoDelay().setKeepAlive(true, 15_000).connect(port, host)
 
 /**
- * What is written while the event loop goes once through what came in leaves together: a system call costs as much as a
- * small statement.
+ * What is written while the event loop goes once through what came in leaves together: a system call costs as much as a small statement.
+ * Who finds the connection idle does not wait for others.
  */
 class GatheringSocket extends Socket {
   private isGathering = false
+  private isAwaited = false
+
+  constructor() {
+    super()
+    this.on("data", () => {
+      this.isAwaited = false
+    })
+  }
 
   override write(data: string | Uint8Array, done?: (error?: Error | null) => void): boolean
   override write(data: string | Uint8Array, encoding?: BufferEncoding, done?: (error?: Error | null) => void): boolean
@@ -127,15 +135,18 @@ class GatheringSocket extends Socket {
     encoding?: BufferEncoding | ((error?: Error | null) => void),
     done?: (error?: Error | null) => void
   ): boolean {
-    if (!this.isGathering) {
-      this.isGathering = true
-      this.cork()
-      setImmediate(() => {
-        this.isGathering = false
-        this.uncork()
-      })
-    }
+    if (this.isAwaited && !this.isGathering) this.gather()
+    this.isAwaited = true
     return typeof encoding === "function" ? super.write(data, encoding) : super.write(data, encoding, done)
+  }
+
+  private gather(): void {
+    this.isGathering = true
+    this.cork()
+    setImmediate(() => {
+      this.isGathering = false
+      this.uncork()
+    })
   }
 }
 

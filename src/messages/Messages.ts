@@ -40,6 +40,7 @@ export class Messages extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const whole = sql.literal(wholeTaskColumns("task"))
+      const wholeTask = wholeTaskOf(sql)
       const columns = sql.literal(messageColumns("message"))
 
       /** FROM and what follows, of a page of the messages that are there for the caller. */
@@ -91,7 +92,7 @@ export class Messages extends Context.Service<
             INSERT INTO "TaskEvent" ("taskId", "kind", "messageId", "createdAt") SELECT "taskId", 'new_message', "id", ${at} FROM message
           )
           SELECT ${whole} FROM task`
-        return row === undefined ? yield* new TaskNotFound({ id: taskId }) : yield* wholeTaskOf(row)
+        return row === undefined ? yield* new TaskNotFound({ id: taskId }) : yield* wholeTask(row)
       }, repeatable)
 
       const addUserMessage = Effect.fn("Messages.addUserMessage")(function* (taskId: TaskId, text: string) {

@@ -1,14 +1,7 @@
-import { DateTime, Effect, Schema } from "effect"
-import { fileJson } from "../database/WireJson.ts"
-import {
-  type Role,
-  type Task,
-  type TaskId,
-  type TaskPriority,
-  type TaskStatus,
-  type TaskType,
-  TaskWithFiles
-} from "../domain/Task.ts"
+import { DateTime, Effect, type Schema } from "effect"
+import type { SqlClient } from "effect/sql"
+import type { Role, Task, TaskId, TaskPriority, TaskStatus, TaskType, TaskWithFiles } from "../domain/Task.ts"
+import type { TaskFile } from "../domain/TaskFile.ts"
 
 /** A row of "Task" as the driver reads it. The table's columns have these types, so a row needs no decoding; the JSON in two of them is any. */
 export interface TaskRow {
@@ -74,24 +67,35 @@ export const taskOf = (row: TaskRow): Task => ({
   model: row.model
 })
 
-/** A task's row with its files and the desktop that it asks for. */
+/** A task's row with the desktop that it asks for; its files are read apart, as most tasks have none. */
 export interface WholeTaskRow extends TaskRow {
-  readonly files: unknown
+  readonly hasFiles: boolean
   readonly desktop: string | null
 }
 
 /** SQL: what a `WholeTaskRow` holds of the row `alias`. */
 export const wholeTaskColumns = (alias: string): string =>
-  `${taskColumns(alias)}, ` +
-  `(SELECT json_agg(${fileJson("f")} ORDER BY f."createdAt", f.ctid) FROM "File" f WHERE f."taskId" = ${alias}."id") AS files, ` +
+  `${taskColumns(alias)}, EXISTS (SELECT 1 FROM "File" f WHERE f."taskId" = ${alias}."id") AS "hasFiles", ` +
   `(SELECT w."desktop" FROM "TaskDesktop" w WHERE w."taskId" = ${alias}."id") AS desktop`
 
-const decodeFiles = Schema.decodeUnknownEffect(TaskWithFiles.fields.files)
+/** A row of "File". */
+type FileRow = Omit<TaskFile, "createdAt" | "updatedAt"> & { readonly createdAt: Date; readonly updatedAt: Date }
 
-/** The task of the row with its files. */
-export const wholeTaskOf = (row: WholeTaskRow): Effect.Effect<TaskWithFiles, Schema.SchemaError> => {
-  const task = row.desktop === null ? taskOf(row) : { ...taskOf(row), desktop: row.desktop }
-  return row.files === null
-    ? Effect.succeed({ ...task, files: [] })
-    : Effect.map(decodeFiles(row.files), (files) => ({ ...task, files }))
-}
+/** The task of the row with its files, oldest first. */
+export const wholeTaskOf = (sql: SqlClient.SqlClient) =>
+  Effect.fnUntraced(function* ({ desktop, hasFiles, ...row }: WholeTaskRow) {
+    const files = hasFiles
+      ? yield* sql<FileRow>`
+          SELECT f."id", f."name", f."type", f."size", f."data", f."createdAt", f."updatedAt", f."taskId" FROM "File" f
+          WHERE f."taskId" = ${row.id} ORDER BY f."createdAt", f.ctid`
+      : []
+    const task: TaskWithFiles = {
+      ...taskOf(row),
+      files: files.map((file) => ({
+        ...file,
+        createdAt: DateTime.fromDateUnsafe(file.createdAt),
+        updatedAt: DateTime.fromDateUnsafe(file.updatedAt)
+      }))
+    }
+    return desktop === null ? task : { ...task, desktop }
+  })

@@ -100,6 +100,7 @@ export class Tasks extends Context.Service<
       const dispatch = yield* Dispatch
       const json = sql.literal(taskJson("task"))
       const columns = sql.literal(taskColumns("task"))
+      const whole = wholeTaskOf(sql)
       const visible = (alias: string) => Effect.map(Caller, (caller) => visibleTo(sql, caller, alias))
 
       /** Inserts the task with all that belongs to it, unless an earlier attempt has done so; answers the row. */
@@ -180,7 +181,7 @@ export class Tasks extends Context.Service<
         const [row] = yield* caller.seesAll
           ? sql.unsafe<WholeTaskRow>(byId, [id])
           : sql.unsafe<WholeTaskRow>(`${byId} AND task."userId" = $2`, [id, caller.userId])
-        return row === undefined ? yield* new TaskNotFound({ id }) : yield* wholeTaskOf(row)
+        return row === undefined ? yield* new TaskNotFound({ id }) : yield* whole(row)
       }, repeatable)
 
       const inProgress = Effect.gen(function* () {
