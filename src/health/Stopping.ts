@@ -1,8 +1,20 @@
-import { Context, Deferred, Effect, Layer } from "effect"
+import { Context, Deferred, Duration, Effect, Layer } from "effect"
 import { Settings } from "../config/Settings.ts"
 
 /** What is said of the service while it stops. */
 export const stoppingReason = "The service is stopping"
+
+/** Milliseconds that the end may take beyond what its parts may, one after the other. */
+const grace = 5_000
+
+/**
+ * By now all work is handed over or given up. What hangs is a library's: seen was the cluster's RPC server (effect 4.1), which waits for ever to
+ * answer a replica that has gone away.
+ */
+const endAnyway = (): void => {
+  process.stderr.write("The service did not end in time: ending the process\n")
+  process.exit(1)
+}
 
 /**
  * The end of the service, in two steps: first it says that it is not ready and takes no new work, while it still answers, so that load
@@ -21,9 +33,12 @@ export class Stopping extends Context.Service<
   static readonly layer = Layer.effect(
     Stopping,
     Effect.gen(function* () {
-      const { shutdownDelay } = yield* Settings
+      const { shutdownDelay, shutdownTimeout } = yield* Settings
       const ending = yield* Deferred.make<void>()
       let isLeaving = false
+      let watchdog: NodeJS.Timeout | undefined
+      // Runs when everything that was built on this has ended.
+      yield* Effect.addFinalizer(() => Effect.sync(() => clearTimeout(watchdog)))
       return Stopping.of({
         isLeaving: Effect.sync(() => isLeaving),
         untilEnding: Deferred.await(ending),
@@ -32,6 +47,7 @@ export class Stopping extends Context.Service<
           yield* Effect.logInfo(stoppingReason)
           yield* Effect.sleep(shutdownDelay)
           yield* Deferred.succeed(ending, undefined)
+          watchdog = setTimeout(endAnyway, Duration.toMillis(shutdownTimeout) * 2 + grace)
         })
       })
     })

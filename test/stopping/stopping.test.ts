@@ -1,4 +1,5 @@
 import { connect } from "node:net"
+import { fileURLToPath } from "node:url"
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Schedule, Schema } from "effect"
 import * as Anthropic from "../emulators/anthropic.ts"
@@ -125,6 +126,23 @@ it.live(
       assert.strictEqual(yield* service.ended, 0)
       // Only that it ended by itself, long before anything gave up on it.
       assert.isBelow(performance.now() - begun, 15_000)
+    }).pipe(Effect.scoped),
+  60_000
+)
+
+it.live(
+  "a part that never ends does not keep it for ever",
+  () =>
+    Effect.gen(function* () {
+      const program = fileURLToPath(new URL("hangingService.ts", import.meta.url))
+      const service = yield* spawnService(yield* freePort, { SHUTDOWN_TIMEOUT: "0" }, program)
+      yield* until(
+        "it runs",
+        Effect.sync(() => (service.output().includes("ready") ? true : undefined))
+      )
+      service.signal("SIGTERM")
+      assert.strictEqual(yield* service.ended, 1)
+      assert.include(service.output(), "The service did not end in time")
     }).pipe(Effect.scoped),
   60_000
 )
