@@ -24,7 +24,7 @@ import { conclude, type Target } from "./verdict.ts"
  */
 
 const rounds = 5
-const roundMs = 1_000
+const roundMs = 700
 const only = process.argv[2] ?? ""
 
 interface Route extends Question {

@@ -18,6 +18,16 @@ const digestOfBlock = (block: ContentBlock): string =>
     ? [block.tool_use_id, block.is_error === true, ...block.content.map(digestOf)].join(" ")
     : digestOf(block)
 
+/** What a block made of the digest before it, when it was last added. */
+interface Step {
+  readonly role: string
+  readonly before: string
+  readonly after: string
+}
+
+/** A conversation is shown again with every call, mostly the same: so a block need not be hashed again behind the same beginning. */
+const steps = new WeakMap<ContentBlock, Step>()
+
 /** A running digest of what a model is sent: equal digests mean that it has read the same. */
 export class Prefix {
   private current: string
@@ -27,7 +37,14 @@ export class Prefix {
   }
 
   add(role: "user" | "assistant", block: ContentBlock): void {
-    this.current = hash("sha1", `${this.current}\n${role} ${digestOfBlock(block)}`, "base64")
+    const known = steps.get(block)
+    if (known?.before === this.current && known.role === role) {
+      this.current = known.after
+      return
+    }
+    const before = this.current
+    this.current = hash("sha1", `${before}\n${role} ${digestOfBlock(block)}`, "base64")
+    steps.set(block, { role, before, after: this.current })
   }
 
   get digest(): string {

@@ -134,10 +134,17 @@ const withFreshId = (
   for (let suffix = 2; usedIds.has(freshId); suffix++) freshId = `${plainId}_${suffix}`
   usedIds.add(freshId)
   seen.set(block.id, freshId)
+  const known = presentable.get(block)
+  if (known?.id === freshId) return [known]
   const name = block.name.replaceAll(/[^A-Za-z0-9_-]/g, "_").slice(0, 64) || "unnamed"
   const isRecord = typeof block.input === "object" && block.input !== null && !Array.isArray(block.input)
-  return [{ ...block, id: freshId, name, input: isRecord ? block.input : {} }]
+  const shown = { ...block, id: freshId, name, input: isRecord ? block.input : {} }
+  presentable.set(block, shown)
+  return [shown]
 }
+
+/** Calls as they were last shown: the same objects again, whose digests are known. */
+const presentable = new WeakMap<ContentBlock, ContentBlock & { readonly id: string }>()
 
 const userBlocks = (block: ContentBlock, answered: ReadonlySet<ToolResultBlock>): ReadonlyArray<ContentBlock> => {
   switch (block.type) {
