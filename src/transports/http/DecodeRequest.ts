@@ -11,18 +11,15 @@ export const DecodeRequest: Layer.Layer<RequestDecoding> = Layer.succeed(Request
   const inWords = Effect.catch(endpoint, (error) =>
     Effect.fail(isRequestError(error) ? invalidInput(error.cause.issue) : error)
   )
-  return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
-    Effect.flatMap(bodyFields(request), (fields) =>
-      Effect.flatMap(HttpRouter.RouteContext, (route) =>
-        Effect.flatMap(decodedParams(route.params), (params) => {
-          const withBody = Effect.provideService(inWords, RequestBody, fields)
-          return params === route.params
-            ? withBody
-            : Effect.provideService(withBody, HttpRouter.RouteContext, { ...route, params })
-        })
-      )
-    )
-  )
+  return Effect.gen(function* () {
+    const route = yield* HttpRouter.RouteContext
+    const params = yield* decodedParams(route.params)
+    const fields = yield* bodyFields(yield* HttpServerRequest.HttpServerRequest)
+    const withBody = Effect.provideService(inWords, RequestBody, fields)
+    return yield* params === route.params
+      ? withBody
+      : Effect.provideService(withBody, HttpRouter.RouteContext, { ...route, params })
+  })
 })
 
 /** Only what the client sent is its mistake; a response that does not encode is ours. */
