@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { Effect } from "effect"
+import { compiled } from "./ServiceProcess.ts"
 
 export interface Ended {
   readonly code: number | string
@@ -23,7 +24,7 @@ export const runProgram = (
     const [command = process.execPath, ...rest] = [...through, process.execPath, program, ...args]
     const child = spawn(command, rest, {
       cwd: "/",
-      env: { PATH: process.env.PATH ?? "", ...variables },
+      env: { PATH: process.env.PATH ?? "", NODE_COMPILE_CACHE: compiled, ...variables },
       stdio: ["ignore", "pipe", "pipe"]
     })
     let stdout = ""
