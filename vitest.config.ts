@@ -6,8 +6,6 @@ export default defineConfig({
     globalSetup: ["test/support/globalSetup.ts"],
     pool: "forks",
     maxWorkers: 3,
-    // Modules are evaluated once for each worker, not for each file: that takes a third of the time.
-    isolate: false,
     testTimeout: 60_000,
     hookTimeout: 60_000
   }

@@ -29,11 +29,11 @@ import { Subscribers, type Wants } from "./Subscribers.ts"
 /** Events loaded by one statement. Each may hold a screenshot of a megabyte. */
 const batchSize = 32
 
-/** How often the table is compared with what was heard of, in case the connection is dead without anybody having said so. */
-const silence = Duration.seconds(30)
+/** How often the table is compared with what was heard of, in case the connection is dead without anybody having said so: one look at an index. */
+const silence = Duration.seconds(3)
 
 /** How long a notification may take before it counts as lost. */
-const patience = Duration.seconds(5)
+const patience = Duration.seconds(2)
 
 /** The first pause before listening again, and the longest. */
 const [shortestPause, longestPause] = [Duration.millis(100), Duration.seconds(1)]
