@@ -1,4 +1,4 @@
-# One file instead of a thousand: it starts in a third of the time, and takes two thirds of the memory.
+# One file instead of a thousand: it is ready in half the time, and takes two thirds of the memory.
 FROM node:24-slim AS bundle
 WORKDIR /app
 COPY package.json package-lock.json ./

@@ -3,7 +3,7 @@ import { NodeRuntime } from "@effect/platform-node"
 import { Effect, Schema } from "effect"
 
 /**
- * Bundles the service into dist/service, from where it starts in a third of the time and with two thirds of the memory that a thousand
+ * Bundles the service into dist/service, from where it is ready in half the time and with two thirds of the memory that a thousand
  * modules take (docs/performance.md). As deep as `src/NAME/`, so that `migrations` is where the modules look for it.
  */
 

@@ -28,7 +28,7 @@ const compile = ({ path, variables }: Program) =>
     child.once("close", () => resume(Effect.void))
   })
 
-/** Exists until the scope closes. It needs a third of the time to start, which counts where hundreds of processes start on few cores. */
+/** Exists until the scope closes. It needs half the time to start, which counts where hundreds of processes start on few cores. */
 export const program: Effect.Effect<Program, never, Scope.Scope> = Effect.gen(function* () {
   const folder = yield* Effect.acquireRelease(
     Effect.promise(() => mkdtemp(join(tmpdir(), "bytebot-program-"))),
