@@ -1,16 +1,13 @@
 import { fork, spawn } from "node:child_process"
-import { mkdirSync, writeFileSync } from "node:fs"
-import { mkdtemp, rm } from "node:fs/promises"
-import { cpus, tmpdir } from "node:os"
-import { join } from "node:path"
 import { NodeRuntime } from "@effect/platform-node"
 import { Deferred, Effect, Redacted, Schema } from "effect"
 import pg from "pg"
 import * as EmbeddedPostgres from "../src/database/EmbeddedPostgres.ts"
 import { contentOf, idOf, perRound } from "./events/messages.ts"
-import { cpuMs, peakBytes } from "./events/processUse.ts"
 import { say } from "./report.ts"
-import { serviceProcess } from "./serviceProcess.ts"
+import { folder, cpuMilliseconds, memoryBytes, serviceProcess } from "./serviceProcess.ts"
+import { inWords, median, spread } from "./statistics.ts"
+import { conclude } from "./verdict.ts"
 
 /**
  * What it costs to tell many subscribers of one task of its messages, and how late they hear of them, against the least socket.io server
@@ -116,13 +113,8 @@ const commit = async (client: pg.Client, taskId: string, message: number): Promi
 }
 
 const quantile = (sorted: Float64Array, part: number): number => sorted[Math.floor((sorted.length - 1) * part)] ?? 0
-const median = (values: ReadonlyArray<number>): number => quantile(Float64Array.from(values).sort(), 0.5)
-
 const program = Effect.gen(function* () {
-  const dataDir = yield* Effect.acquireRelease(
-    Effect.promise(() => mkdtemp(join(tmpdir(), "bytebot-bench-"))),
-    (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true }))
-  )
+  const dataDir = yield* folder
   const { url } = yield* EmbeddedPostgres.make({ dataDir, database: "bytebot", settings: { max_connections: "60" } })
   const service = yield* serviceProcess({
     DATABASE_URL: Redacted.value(url),
@@ -153,7 +145,7 @@ const program = Effect.gen(function* () {
     )
     const { expect } = yield* subscribers(server.url, taskId, subscriberCount)
     return Effect.fnUntraced(function* (round: number) {
-      const before = cpuMs(server.pid)
+      const before = cpuMilliseconds(server.pid)
       const latencies: Array<number> = []
       for (let index = 0; index < count; index += burst) {
         const from = (round + 1) * (perRound.small + perRound.large) + first + index
@@ -168,7 +160,7 @@ const program = Effect.gen(function* () {
           for (const time of ofOne) latencies.push(time - (commits[at] ?? 0))
         })
       }
-      const cpu = ((cpuMs(server.pid) - before) * 1_000) / (count * subscriberCount)
+      const cpu = ((cpuMilliseconds(server.pid) - before) * 1_000) / (count * subscriberCount)
       const sorted = Float64Array.from(latencies).sort()
       return { p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99), cpu }
     })
@@ -194,30 +186,31 @@ const program = Effect.gen(function* () {
           figure,
           ours: median(measured.map(({ ours }) => ours[figure])),
           baseline: median(measured.map(({ baseline }) => baseline[figure])),
-          ratio: median(ratios),
-          least: Math.min(...ratios),
-          most: Math.max(...ratios)
+          ratio: spread(ratios)
         }
       })
       return { kind: of.kind, subscribers: of.subscriberCount, messages: of.count, lost: 0, outOfOrder: 0, figures }
     })
   )
   for (const { figures, kind } of results) {
-    for (const { baseline, figure, least, most, ours, ratio } of figures) {
+    for (const { baseline, figure, ours, ratio } of figures) {
       yield* say(
-        `${kind} ${figure}: ours ${ours.toFixed(2)}, baseline ${baseline.toFixed(2)}, ratio ${ratio.toFixed(2)} (${least.toFixed(2)} to ${most.toFixed(2)})`
+        `${kind} ${figure}: ours ${ours.toFixed(2)}, baseline ${baseline.toFixed(2)}, ratio ${inWords(ratio, 2)}`
       )
     }
   }
-  const peak = { ours: peakBytes(service.pid), baseline: peakBytes(other.pid) }
+  const peak = { ours: memoryBytes(service.pid, "VmHWM"), baseline: memoryBytes(other.pid, "VmHWM") }
   yield* say(`most memory: ours ${Math.round(peak.ours / 1e6)} MB, baseline ${Math.round(peak.baseline / 1e6)} MB`)
-  if (process.argv[2] === undefined) {
-    mkdirSync("bench/results", { recursive: true })
-    writeFileSync(
-      "bench/results/events.json",
-      `${JSON.stringify({ at: new Date().toISOString(), cpus: cpus().length, model: cpus()[0]?.model, results, peak }, null, 2)}\n`
+  if (process.argv[2] !== undefined) return
+  yield* conclude(
+    "events",
+    { results, peak },
+    results.flatMap(({ figures, kind }) =>
+      figures
+        .filter(({ figure }) => figure !== "p50")
+        .map(({ figure, ratio }) => ({ what: `${kind}: ${figure}`, reached: ratio.median, atMost: 1.15 }))
     )
-  }
+  )
 }).pipe(Effect.scoped)
 
 NodeRuntime.runMain(program)

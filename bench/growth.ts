@@ -1,8 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs"
-import { mkdtemp, rm } from "node:fs/promises"
 import { Agent, request } from "node:http"
-import { cpus, tmpdir } from "node:os"
-import { join } from "node:path"
 import { NodeRuntime } from "@effect/platform-node"
 import { PgClient } from "@effect/sql-pg"
 import { Context, Effect, Layer, Option, Redacted, Schema } from "effect"
@@ -16,7 +12,9 @@ import { parsePostgresUrl } from "../src/database/PostgresUrl.ts"
 import { TaskRuns } from "../src/tasks/TaskRuns.ts"
 import { addClaimable, claimable, claimedDesktop, fill, messagesPerTask } from "./growthData.ts"
 import { say } from "./report.ts"
-import { serviceProcess } from "./serviceProcess.ts"
+import { folder, serviceProcess } from "./serviceProcess.ts"
+import { inWords, median, spread } from "./statistics.ts"
+import { conclude } from "./verdict.ts"
 
 /**
  * How much slower each endpoint answers with a million tasks than with a thousand (five messages each): two services on two databases of one server,
@@ -180,9 +178,6 @@ const everything: ReadonlyArray<Measured> = [
   }
 ]
 
-const median = (values: ReadonlyArray<number>): number =>
-  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
-
 /** Two desktops that nobody answers for: they are listed, and tasks are placed on them, but none runs. */
 const desktops = "a=http://127.0.0.1:1,b=http://127.0.0.1:2"
 
@@ -213,12 +208,7 @@ const prepare = Effect.fnUntraced(function* (server: string, database: string, t
 })
 
 const program = Effect.gen(function* () {
-  const dataDir =
-    process.env.GROWTH_DATA ??
-    (yield* Effect.acquireRelease(
-      Effect.promise(() => mkdtemp(join(tmpdir(), "bytebot-bench-"))),
-      (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true }))
-    ))
+  const dataDir = process.env.GROWTH_DATA ?? (yield* folder)
   const { url } = yield* EmbeddedPostgres.make({
     dataDir,
     database: "few",
@@ -227,7 +217,7 @@ const program = Effect.gen(function* () {
   const few = yield* prepare(Redacted.value(url), "few", small)
   const many = yield* prepare(Redacted.value(url), "many", large)
   yield* say("endpoint; p50 with few, ms; p50 with many, ms; many ÷ few (least to most of the rounds)")
-  const results: Array<Record<string, number | string>> = []
+  const results: Array<{ readonly name: string; readonly ratio: ReturnType<typeof spread> }> = []
   for (const { name, run } of everything.filter(({ name }) => name.includes(only))) {
     const p50 = (side: Side, round: number) =>
       Effect.promise(async () => {
@@ -249,22 +239,17 @@ const program = Effect.gen(function* () {
       name,
       few: median(measured.map((both) => both.few)),
       many: median(measured.map((both) => both.many)),
-      ratio: median(ratios),
-      least: Math.min(...ratios),
-      most: Math.max(...ratios)
+      ratio: spread(ratios)
     }
     results.push(row)
-    yield* say(
-      `${name}; ${row.few.toFixed(2)}; ${row.many.toFixed(2)}; ${row.ratio.toFixed(2)} (${row.least.toFixed(2)} to ${row.most.toFixed(2)})`
-    )
+    yield* say(`${name}; ${row.few.toFixed(2)}; ${row.many.toFixed(2)}; ${inWords(row.ratio, 2)}`)
   }
-  if (large === 1_000_000 && only === "") {
-    mkdirSync("bench/results", { recursive: true })
-    writeFileSync(
-      "bench/results/growth.json",
-      `${JSON.stringify({ at: new Date().toISOString(), cpus: cpus().length, model: cpus()[0]?.model, small, large, messagesPerTask, results }, null, 2)}\n`
-    )
-  }
+  if (large !== 1_000_000 || only !== "") return
+  yield* conclude(
+    "growth",
+    { small, large, messagesPerTask, results },
+    results.map(({ name, ratio }) => ({ what: name, reached: ratio.median, atMost: 1.5 }))
+  )
 }).pipe(Effect.scoped)
 
 NodeRuntime.runMain(program)

@@ -1,9 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
-import { readFileSync, writeFileSync } from "node:fs"
-import { mkdtemp, rm } from "node:fs/promises"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { writeFileSync } from "node:fs"
 import { NodeRuntime } from "@effect/platform-node"
 import { PgClient } from "@effect/sql-pg"
 import { Effect, Redacted } from "effect"
@@ -13,7 +10,7 @@ import * as EmbeddedPostgres from "../src/database/EmbeddedPostgres.ts"
 import { ask, load, type Question } from "./http/client.ts"
 import { fillMessages, fillTasks } from "./http/data.ts"
 import { say } from "./report.ts"
-import { serviceProcess } from "./serviceProcess.ts"
+import { folder, memoryBytes, serviceProcess } from "./serviceProcess.ts"
 import { inWords, median, spread } from "./statistics.ts"
 import { conclude, type Target } from "./verdict.ts"
 
@@ -99,9 +96,7 @@ const baseline = (url: string) =>
       })
   )
 
-/** Memory that the process has (`VmRSS`), or has had at the most since `forgetPeak` (`VmHWM`), in bytes (Linux, proc(5)). */
-const memory = (pid: number, what: "VmRSS" | "VmHWM"): number =>
-  Number(new RegExp(`^${what}:\\s+(\\d+) kB$`, "m").exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) * 1024
+/** From now on `VmHWM` is the most memory since now. */
 const forgetPeak = (pid: number): void => writeFileSync(`/proc/${pid}/clear_refs`, "5")
 
 /** How many times its size one answer takes in memory, in a server that has just started: the answer is all it is asked for. */
@@ -109,16 +104,13 @@ const peakOf = (base: string, pid: number, question: Question) =>
   Effect.promise(async () => {
     for (let index = 0; index < 20; index++) await ask(base, { method: "GET", path: "/tasks/bench" })
     forgetPeak(pid)
-    const before = memory(pid, "VmRSS")
+    const before = memoryBytes(pid)
     const { bytes } = await ask(base, question, true)
-    return (memory(pid, "VmHWM") - before) / bytes.length
+    return (memoryBytes(pid, "VmHWM") - before) / bytes.length
   })
 
 const program = Effect.gen(function* () {
-  const dataDir = yield* Effect.acquireRelease(
-    Effect.promise(() => mkdtemp(join(tmpdir(), "bytebot-bench-"))),
-    (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true }))
-  )
+  const dataDir = yield* folder
   const { url } = yield* EmbeddedPostgres.make({ dataDir, database: "bytebot", settings: { max_connections: "90" } })
   const urlOf = (database: string) => {
     const there = new URL(Redacted.value(url))

@@ -1,8 +1,5 @@
 import { spawn } from "node:child_process"
 import { randomBytes } from "node:crypto"
-import { mkdtemp, rm } from "node:fs/promises"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { NodeRuntime } from "@effect/platform-node"
 import { Effect, Redacted } from "effect"
 import * as EmbeddedPostgres from "../src/database/EmbeddedPostgres.ts"
@@ -11,7 +8,7 @@ import { decodeTask, request } from "../test/support/RestClient.ts"
 import { until } from "../test/support/Waiting.ts"
 import { instantServer, toolUse } from "./instant.ts"
 import { say } from "./report.ts"
-import { serviceProcess } from "./serviceProcess.ts"
+import { folder, serviceProcess } from "./serviceProcess.ts"
 import { inWords, median, spread } from "./statistics.ts"
 import { conclude } from "./verdict.ts"
 
@@ -44,10 +41,7 @@ const baseline = (...urls: ReadonlyArray<string>) =>
   )
 
 const program = Effect.gen(function* () {
-  const dataDir = yield* Effect.acquireRelease(
-    Effect.promise(() => mkdtemp(join(tmpdir(), "bytebot-bench-"))),
-    (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true }))
-  )
+  const dataDir = yield* folder
   const { url } = yield* EmbeddedPostgres.make({ dataDir, database: "bytebot", settings: {} })
 
   let wanted = iterations

@@ -13,14 +13,16 @@ const freePort = Effect.callback<number>((resume) => {
   })
 })
 
-const folder = Effect.acquireRelease(
+/** A new folder, until the scope closes. */
+export const folder = Effect.acquireRelease(
   Effect.promise(() => mkdtemp(join(tmpdir(), "bytebot-bench-"))),
   (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
 )
 
-/** Resident memory of a process, in bytes (Linux). */
-const residentBytes = (pid: number): number => {
-  const [, kilobytes = "0"] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? []
+/** Memory that a process has resident (`VmRSS`), or has had at the most (`VmHWM`), in bytes (Linux, proc(5)). */
+export const memoryBytes = (pid: number, what: "VmRSS" | "VmHWM" = "VmRSS"): number => {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8")
+  const [, kilobytes = "0"] = new RegExp(`^${what}:\\s+(\\d+) kB$`, "m").exec(status) ?? []
   return Number(kilobytes) * 1024
 }
 
@@ -69,5 +71,5 @@ export const serviceProcess = Effect.fn("serviceProcess")(function* (variables: 
     Effect.retry(Schedule.upTo(Schedule.spaced("50 millis"), { duration: "60 seconds" }))
   )
   const pid = child.pid ?? 0
-  return { url, dataDir, pid, resident: () => residentBytes(pid), cpu: () => cpuMilliseconds(pid) }
+  return { url, dataDir, pid, resident: () => memoryBytes(pid), cpu: () => cpuMilliseconds(pid) }
 })

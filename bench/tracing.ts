@@ -1,14 +1,11 @@
-import { mkdtemp, rm } from "node:fs/promises"
-import { Agent, request } from "node:http"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { NodeRuntime } from "@effect/platform-node"
 import { Effect, Redacted } from "effect"
 import * as EmbeddedPostgres from "../src/database/EmbeddedPostgres.ts"
 import { decodeTask, request as ask } from "../test/support/RestClient.ts"
+import { load, type Question } from "./http/client.ts"
 import { instantServer } from "./instant.ts"
 import { say } from "./report.ts"
-import { serviceProcess } from "./serviceProcess.ts"
+import { folder, serviceProcess } from "./serviceProcess.ts"
 import { inWords, spread } from "./statistics.ts"
 import { conclude } from "./verdict.ts"
 
@@ -27,38 +24,15 @@ const newTask = JSON.stringify({
   model: { provider: "anthropic", name: "m" }
 })
 
-const once = (agent: Agent, url: string, body: string | undefined): Promise<void> =>
-  new Promise((resolve, reject) => {
-    const headers =
-      body === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(body) }
-    const outgoing = request(url, { method: body === undefined ? "GET" : "POST", agent, headers }, (answer) => {
-      answer.resume()
-      answer.on("end", () =>
-        (answer.statusCode ?? 500) < 300 ? resolve() : reject(new Error(`${url}: ${answer.statusCode}`))
-      )
-    })
-    outgoing.on("error", reject)
-    outgoing.end(body)
-  })
-
 /** Answers per second, and ms of the service's own time per answer. */
-const rate = async (agent: Agent, url: string, body: string | undefined, cpu: () => number) => {
-  const begun = performance.now()
+const rate = async (base: string, question: Question, cpu: () => number) => {
   const before = cpu()
-  let count = 0
-  await Promise.all(
-    Array.from({ length: concurrency }, async () => {
-      for (; performance.now() - begun < roundMs; count++) await once(agent, url, body)
-    })
-  )
-  return { rate: (count * 1000) / (performance.now() - begun), cpu: (cpu() - before) / count }
+  const { count, rate } = await load(base, question, concurrency, roundMs)
+  return { rate, cpu: (cpu() - before) / count }
 }
 
 const program = Effect.gen(function* () {
-  const dataDir = yield* Effect.acquireRelease(
-    Effect.promise(() => mkdtemp(join(tmpdir(), "bytebot-bench-"))),
-    (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true }))
-  )
+  const dataDir = yield* folder
   const { url } = yield* EmbeddedPostgres.make({ dataDir, database: "bytebot", settings: { max_connections: "60" } })
   const databaseUrl = (name: string) => {
     const database = new URL(Redacted.value(url))
@@ -82,12 +56,15 @@ const program = Effect.gen(function* () {
     const { json } = yield* ask(services[name].url, "POST", "/tasks", JSON.parse(newTask))
     paths[name] = `/tasks/${decodeTask(json).id}`
   }
-  const agent = new Agent({ keepAlive: true, maxSockets: 2 * concurrency })
   const measure = (name: "plain" | "traced", route: string) =>
     Effect.promise(() =>
-      route === "POST /tasks"
-        ? rate(agent, `${services[name].url}/tasks`, newTask, services[name].cpu)
-        : rate(agent, `${services[name].url}${paths[name]}`, undefined, services[name].cpu)
+      rate(
+        services[name].url,
+        route === "POST /tasks"
+          ? { method: "POST", path: "/tasks", body: newTask }
+          : { method: "GET", path: paths[name] },
+        services[name].cpu
+      )
     )
   const results: Record<string, { readonly lost: ReturnType<typeof spread>; readonly cpu: ReturnType<typeof spread> }> =
     {}
@@ -108,7 +85,6 @@ const program = Effect.gen(function* () {
       `${route}: throughput lost by tracing, %: ${inWords(spread(lost), 1)}; more time of the service per request, %: ${inWords(spread(cpu), 1)}`
     )
   }
-  agent.destroy()
   yield* say(`the collector took ${Math.round(received / 1e6)} MB`)
   yield* conclude(
     "tracing",

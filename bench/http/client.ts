@@ -37,7 +37,7 @@ export const ask = (base: string, { body, method, path }: Question, keep = false
     outgoing.end(body)
   })
 
-/** For `ms` milliseconds, `concurrency` requests at a time: answers per second, and the 99th percentile of their times in ms. */
+/** For `ms` milliseconds, `concurrency` requests at a time: how many answers, how many per second, and the 99th percentile of their times in ms. */
 export const load = async (base: string, question: Question, concurrency: number, ms: number) => {
   const times: Array<number> = []
   const begun = performance.now()
@@ -47,5 +47,9 @@ export const load = async (base: string, question: Question, concurrency: number
     })
   )
   times.sort((a, b) => a - b)
-  return { rate: (times.length * 1000) / (performance.now() - begun), p99: times[Math.floor(times.length * 0.99)] ?? 0 }
+  return {
+    count: times.length,
+    rate: (times.length * 1000) / (performance.now() - begun),
+    p99: times[Math.floor(times.length * 0.99)] ?? 0
+  }
 }
