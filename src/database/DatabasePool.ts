@@ -118,7 +118,8 @@ const make = Effect.fnUntraced(function* (config: PoolConfig) {
     const session = yield* lease
     yield* used(session)
     yield* reserved(session)
-    return { session, connection: yield* session.connection.pin }
+    // Waits, and can't be interrupted, until everything on its way is answered, also what nobody waits for any more.
+    return { session, connection: yield* session.awaiting(session.connection.pin) }
   })
   const exclusiveConnection = Effect.map(exclusive, ({ connection, session }) => sqlConnection(session, connection))
 
@@ -192,8 +193,13 @@ const make = Effect.fnUntraced(function* (config: PoolConfig) {
   return {
     client: Object.assign(client, {
       ...clientOf(config, client),
-      listen: (channel: string) =>
-        Effect.flatMap(exclusive, ({ connection, session }) => session.awaiting(connection.listen(channel)))
+      listen: Effect.fnUntraced(function* (channel: string) {
+        const { connection, session } = yield* exclusive
+        const notifications = yield* session.awaiting(connection.listen(channel))
+        // The driver would say UNLISTEN first, and wait for an answer, which a silent connection never gives.
+        yield* Effect.addFinalizer(() => Effect.sync(() => session.drop()))
+        return notifications
+      })
     }),
     stats: Effect.map(Pool.stats(pool), ({ idle, max, used }) => ({
       max,

@@ -182,7 +182,7 @@ export const makeScene = Effect.fnUntraced(function* ({
     sql`SELECT "id" FROM "Task" WHERE "description" = ${description}`.pipe(patiently),
     (rows) => decodeIds(rows)[0]?.id
   )
-  /** Asks for the task until there is one: a client does not know what became of a request without an answer. */
+  /** Asks one after the other for the task until there is one: a client does not know what became of a request without an answer. */
   const ensureTask = (urls: ReadonlyArray<string>) =>
     Effect.forEach(
       urls,
@@ -193,6 +193,9 @@ export const makeScene = Effect.fnUntraced(function* ({
             : Effect.void
         ),
       { discard: true }
+    ).pipe(
+      Effect.andThen(find),
+      Effect.repeat({ schedule: Schedule.spaced("50 millis"), until: (id) => id !== undefined })
     )
 
   const isOver = Effect.gen(function* () {
@@ -222,8 +225,12 @@ export const makeScene = Effect.fnUntraced(function* ({
   const outcome = Effect.fnUntraced(function* (gaps: (ids: ReadonlyArray<string>, status: string) => Array<string>) {
     const url = replicas[0]?.url ?? ""
     const id = yield* find
-    const task = decodeTask((yield* request(url, "GET", `/tasks/${id}`)).json)
-    const messages = decodeMessages((yield* request(url, "GET", `/tasks/${id}/messages?limit=10000`)).json)
+    const read = Effect.fnUntraced(function* (path: string) {
+      const { json, status } = yield* request(url, "GET", path)
+      return status === 200 ? json : yield* Effect.die(new Error(`${path}: ${status} ${JSON.stringify(json)}`))
+    })
+    const task = decodeTask(yield* read(`/tasks/${id}`))
+    const messages = decodeMessages(yield* read(`/tasks/${id}/messages?limit=10000`))
     const ids = messages.map((message) => message.id)
     // The last events may still be on their way.
     yield* Effect.exit(
@@ -248,55 +255,63 @@ export const makeScene = Effect.fnUntraced(function* ({
     }
   })
 
+  /** For who has to find out why a play did not end: the last that each replica said. */
+  const describe = () =>
+    replicas.map((replica) => `${replica.name}: ${replica.process().output().slice(-4_000)}`).join("\n")
+
   /** Runs the task from its creation to its end, with one replica disturbed, and watched on each of them. */
-  const play = Effect.fnUntraced(function* (plan: Disturbance | undefined) {
-    // What the agent created stays: a replica that was away may find only now that it has been created already.
-    yield* sql`DELETE FROM "Task" WHERE "createdBy" <> 'ASSISTANT'`
-    const createdBefore = (yield* byAgent).length
-    yield* sql`DELETE FROM cluster_messages WHERE deliver_at IS NOT NULL`
-    model.reset()
-    model.setDefault(answers)
-    desktop.reset()
-    complaints.length = 0
-    watchDesktop()
-    disturbances.arm(plan, (actor) => {
-      const victim = replicas[actor]
-      if (plan !== undefined && victim !== undefined) strike[plan.kind](victim)
-    })
-    const urls = replicas.map(({ url }) => url)
-    yield* Effect.forkScoped(ensureTask(urls))
-    const watching = yield* until("the task is there", find).pipe(
-      Effect.flatMap((id) => Effect.forEach(urls, (url) => watch(url, id))),
-      Effect.forkScoped
-    )
-    yield* until(
-      "somebody is disturbed, or the task is over",
-      Effect.map(isOver, (over) => (over || disturbances.victim !== undefined ? true : undefined))
-    )
-    if (disturbances.victim === undefined) yield* untilQuiet
-    const steps = disturbances.disarm()
-    const victim = replicas[disturbances.victim ?? -1]
-    if (plan !== undefined && victim !== undefined) {
-      const before = yield* latestEpoch
-      if (size > 1) {
-        yield* until(
-          "the others have done the work, or begun to",
-          Effect.gen(function* () {
-            const hasMovedOn = plan.returnsSoon && (yield* latestEpoch) > before
-            return hasMovedOn || (yield* isOver) ? true : undefined
-          })
-        )
+  const play = Effect.fnUntraced(
+    function* (plan: Disturbance | undefined) {
+      // What the agent created stays: a replica that was away may find only now that it has been created already.
+      yield* sql`DELETE FROM "Task" WHERE "createdBy" <> 'ASSISTANT'`
+      const createdBefore = (yield* byAgent).length
+      yield* sql`DELETE FROM cluster_messages WHERE deliver_at IS NOT NULL`
+      model.reset()
+      model.setDefault(answers)
+      desktop.reset()
+      complaints.length = 0
+      watchDesktop()
+      disturbances.arm(plan, (actor) => {
+        const victim = replicas[actor]
+        if (plan !== undefined && victim !== undefined) strike[plan.kind](victim)
+      })
+      const urls = replicas.map(({ url }) => url)
+      yield* Effect.forkScoped(ensureTask(urls))
+      const watching = yield* until("the task is there", find).pipe(
+        Effect.flatMap((id) => Effect.forEach(urls, (url) => watch(url, id))),
+        Effect.forkScoped
+      )
+      yield* until(
+        "somebody is disturbed, or the task is over",
+        Effect.map(isOver, (over) => (over || disturbances.victim !== undefined ? true : undefined))
+      )
+      if (disturbances.victim === undefined) yield* untilQuiet
+      const steps = disturbances.disarm()
+      const victim = replicas[disturbances.victim ?? -1]
+      if (plan !== undefined && victim !== undefined) {
+        const before = yield* latestEpoch
+        if (size > 1) {
+          yield* until(
+            "the others have done the work, or begun to",
+            Effect.gen(function* () {
+              const hasMovedOn = plan.returnsSoon && (yield* latestEpoch) > before
+              return hasMovedOn || (yield* isOver) ? true : undefined
+            })
+          )
+        }
+        yield* repair(victim, plan.kind)
+        yield* ensureTask(urls)
+        yield* untilOver
       }
-      yield* repair(victim, plan.kind)
-      yield* ensureTask(urls)
-      yield* untilOver
-    }
-    const watchers = yield* Fiber.join(watching)
-    const came = yield* outcome((ids, status) =>
-      watchers.flatMap((watcher, index) => gapsOf(watcher, ids, status).map((gap) => `replica ${index}: ${gap}`))
-    )
-    return { ...came, steps, created: came.created - createdBefore } satisfies Played
-  }, Effect.scoped)
+      const watchers = yield* Fiber.join(watching)
+      const came = yield* outcome((ids, status) =>
+        watchers.flatMap((watcher, index) => gapsOf(watcher, ids, status).map((gap) => `replica ${index}: ${gap}`))
+      )
+      return { ...came, steps, created: came.created - createdBefore } satisfies Played
+    },
+    Effect.scoped,
+    Effect.tapCause(() => Effect.logError("A play without an end", describe()))
+  )
 
   return { play, sql, replicas, model, desktop }
 })

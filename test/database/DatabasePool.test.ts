@@ -1,6 +1,7 @@
+import { PgClient } from "@effect/sql-pg"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Layer, Option } from "effect"
-import { SqlClient } from "effect/sql"
+import type { SqlClient } from "effect/sql"
 import { Settings } from "../../src/config/Settings.ts"
 import { Startup } from "../../src/health/Startup.ts"
 import { Database } from "../../src/database/Database.ts"
@@ -19,7 +20,7 @@ const connectTo = Effect.fnUntraced(function* (url: string, variables: Readonly<
     )
   )
   return {
-    sql: Context.get(context, SqlClient.SqlClient),
+    sql: Context.get(context, PgClient.PgClient),
     stats: Context.get(context, DatabasePool).stats,
     database: new URL(url).pathname.slice(1)
   }
@@ -137,6 +138,33 @@ describe("DatabasePool", () => {
       yield* sql.withTransaction(sql`SELECT 1`)
       const { size } = yield* stats
       assert.isAtMost(size, 2)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("does not wait for ever for the answer to a statement that nobody waits for any more", () =>
+    Effect.gen(function* () {
+      const network = yield* Network.to(yield* migrated)
+      const { sql } = yield* connectTo(network.url, { DATABASE_STATEMENT_TIMEOUT: "500", DATABASE_POOL_MAX: "1" })
+      yield* sql`SELECT 1`
+      network.loseAnswers()
+      yield* Effect.timeoutOption(sql`SELECT 1`, "50 millis")
+      const { reason } = yield* Effect.flip(sql.withTransaction(sql`SELECT 1`))
+      assert.strictEqual(reason._tag, "ConnectionError")
+      yield* sql.withTransaction(sql`SELECT 1`)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("ends a listener whose connection is silent", () =>
+    Effect.gen(function* () {
+      const network = yield* Network.to(yield* migrated)
+      const { sql } = yield* connectTo(network.url, { DATABASE_STATEMENT_TIMEOUT: "500", DATABASE_POOL_MAX: "1" })
+      yield* Effect.scoped(
+        Effect.andThen(
+          sql.listen("bytebot_events"),
+          Effect.sync(() => network.loseAnswers())
+        )
+      )
+      yield* sql`SELECT 1`
     }).pipe(Effect.scoped)
   )
 
