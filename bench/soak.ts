@@ -6,6 +6,7 @@ import { PgClient } from "@effect/sql-pg"
 import { Effect, Redacted } from "effect"
 import { Reactivity } from "effect/reactivity"
 import * as EmbeddedPostgres from "../src/database/EmbeddedPostgres.ts"
+import { TaskStatus } from "../src/domain/Task.ts"
 import * as Desktop from "../test/emulators/desktop.ts"
 import { encodePng } from "../test/emulators/png.ts"
 import { until } from "../test/support/Waiting.ts"
@@ -29,6 +30,9 @@ const megabytes = (bytes: number): number => Number((bytes / 1024 / 1024).toFixe
 
 /** These keep what was done; all others are empty, or as they were, when there is nothing to do. */
 const kept = new Set(["Task", "Message", "ModelCall", "TaskEvent", "TaskRun", "TaskTrace"])
+
+/** A row for each kind of task that there has been: here they differ in their status and in one of two priorities. */
+const countsAtMost = TaskStatus.literals.length * 2
 
 const program = Effect.gen(function* () {
   const dataDir = yield* Effect.acquireRelease(
@@ -96,7 +100,7 @@ const program = Effect.gen(function* () {
   )
   yield* say(`rows per task: ${JSON.stringify(perTask)}`)
   for (const failure of done.failures.slice(0, 20)) yield* say(failure)
-  const others = Object.keys(last.rows).filter((table) => !kept.has(table))
+  const others = Object.keys(last.rows).filter((table) => !kept.has(table) && table !== "TaskCount")
 
   yield* conclude("soak", { seconds, samples, last, perTask, calls }, [
     { what: "failed requests and subscribers", reached: done.failures.length, atMost: 0 },
@@ -109,6 +113,7 @@ const program = Effect.gen(function* () {
     // A step has two messages; a task one of its own and one of the user; each message and change of the task an event.
     { what: "rows of Message per task", reached: perTask.Message ?? 0, atMost: 2 * steps + 3 },
     { what: "rows of TaskEvent per task", reached: perTask.TaskEvent ?? 0, atMost: 2 * steps + 12 },
+    { what: "rows of TaskCount", reached: last.rows.TaskCount ?? 0, atMost: countsAtMost },
     ...others.map((table) => ({
       what: `rows of ${table}, growth`,
       reached: (last.rows[table] ?? 0) - (samples[0]?.rows[table] ?? 0),
