@@ -5,7 +5,7 @@ import pg from "pg"
 import * as EmbeddedPostgres from "../src/database/EmbeddedPostgres.ts"
 import { contentOf, idOf, perRound } from "./events/messages.ts"
 import { say } from "./report.ts"
-import { folder, cpuMilliseconds, memoryBytes, serviceProcess } from "./serviceProcess.ts"
+import { cpuMilliseconds, folder, memoryBytes, serviceProcess } from "./serviceProcess.ts"
 import { inWords, median, spread } from "./statistics.ts"
 import { conclude } from "./verdict.ts"
 

@@ -1,7 +1,7 @@
 import { NodeRuntime } from "@effect/platform-node"
 import { Effect, Redacted } from "effect"
 import * as EmbeddedPostgres from "../src/database/EmbeddedPostgres.ts"
-import { decodeTask, request as ask } from "../test/support/RestClient.ts"
+import { request as ask, decodeTask } from "../test/support/RestClient.ts"
 import { load, type Question } from "./http/client.ts"
 import { instantServer } from "./instant.ts"
 import { say } from "./report.ts"
