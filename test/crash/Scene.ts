@@ -276,7 +276,7 @@ export const makeScene = Effect.fnUntraced(function* ({
         if (plan !== undefined && victim !== undefined) strike[plan.kind](victim)
       })
       const urls = replicas.map(({ url }) => url)
-      yield* Effect.forkScoped(ensureTask(urls))
+      const asking = yield* Effect.forkScoped(ensureTask(urls))
       const watching = yield* until("the task is there", find).pipe(
         Effect.flatMap((id) => Effect.forEach(urls, (url) => watch(url, id))),
         Effect.forkScoped
@@ -300,7 +300,7 @@ export const makeScene = Effect.fnUntraced(function* ({
           )
         }
         yield* repair(victim, plan.kind)
-        yield* ensureTask(urls)
+        yield* Fiber.join(asking)
         yield* untilOver
       }
       const watchers = yield* Fiber.join(watching)
