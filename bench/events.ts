@@ -113,6 +113,7 @@ const commit = async (client: pg.Client, taskId: string, message: number): Promi
 }
 
 const quantile = (sorted: Float64Array, part: number): number => sorted[Math.floor((sorted.length - 1) * part)] ?? 0
+
 const program = Effect.gen(function* () {
   const dataDir = yield* folder
   const { url } = yield* EmbeddedPostgres.make({ dataDir, database: "bytebot", settings: { max_connections: "60" } })

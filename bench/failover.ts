@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from "node:fs/promises"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { NodeRuntime } from "@effect/platform-node"
 import { Effect, Redacted, Schema } from "effect"
 import * as EmbeddedPostgres from "../src/database/EmbeddedPostgres.ts"
@@ -10,6 +7,7 @@ import { makeReplica, type Replica } from "../test/support/Replicas.ts"
 import { decodeTask, request } from "../test/support/RestClient.ts"
 import { until } from "../test/support/Waiting.ts"
 import { say } from "./report.ts"
+import { folder } from "./serviceProcess.ts"
 
 /**
  * How long a task stands still when the replica that runs it goes: from the signal until another replica asks the model for the
@@ -30,10 +28,7 @@ const keyOf = (index: number) => `replica-${index}`
 const decodeOwners = Schema.decodeUnknownSync(Schema.Tuple([Schema.Struct({ owner: Schema.NullOr(Schema.String) })]))
 
 const program = Effect.gen(function* () {
-  const dataDir = yield* Effect.acquireRelease(
-    Effect.promise(() => mkdtemp(join(tmpdir(), "bytebot-bench-"))),
-    (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true }))
-  )
+  const dataDir = yield* folder
   const { url: databaseUrl } = yield* EmbeddedPostgres.make({ dataDir, database: "bytebot" })
   let step = 0
   const model = yield* Anthropic.scoped({

@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from "node:fs/promises"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { NodeRuntime } from "@effect/platform-node"
 import { PgClient } from "@effect/sql-pg"
 import { Effect, Redacted, Schema } from "effect"
@@ -12,6 +9,7 @@ import { makeReplica } from "../test/support/Replicas.ts"
 import { request } from "../test/support/RestClient.ts"
 import { until } from "../test/support/Waiting.ts"
 import { say } from "./report.ts"
+import { folder } from "./serviceProcess.ts"
 
 /**
  * Four replicas and a hundred desktops on one machine, together with the emulated model and desktops, which answer at once: how many tasks
@@ -33,10 +31,7 @@ const decodeRow = Schema.decodeUnknownSync(
 const decodeCounts = Schema.decodeUnknownSync(Schema.Array(Schema.Struct({ count: Schema.Int })))
 
 const program = Effect.gen(function* () {
-  const dataDir = yield* Effect.acquireRelease(
-    Effect.promise(() => mkdtemp(join(tmpdir(), "bytebot-bench-"))),
-    (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true }))
-  )
+  const dataDir = yield* folder
   const { url } = yield* EmbeddedPostgres.make({ dataDir, database: "bytebot", settings: { max_connections: "100" } })
   const model = yield* Anthropic.scoped({
     defaultReply: ({ messages }) => {

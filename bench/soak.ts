@@ -1,5 +1,3 @@
-import { mkdtemp, rm } from "node:fs/promises"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { NodeRuntime } from "@effect/platform-node"
 import { PgClient } from "@effect/sql-pg"
@@ -12,7 +10,7 @@ import { encodePng } from "../test/emulators/png.ts"
 import { until } from "../test/support/Waiting.ts"
 import { instantServer, toolUse } from "./instant.ts"
 import { say } from "./report.ts"
-import { serviceProcess } from "./serviceProcess.ts"
+import { folder, serviceProcess } from "./serviceProcess.ts"
 import { heldBy, rowsOf } from "./soak/growth.ts"
 import { hanging, makeLoad } from "./soak/load.ts"
 import { conclude } from "./verdict.ts"
@@ -35,10 +33,7 @@ const kept = new Set(["Task", "Message", "ModelCall", "TaskEvent", "TaskRun", "T
 const countsAtMost = TaskStatus.literals.length * 2
 
 const program = Effect.gen(function* () {
-  const dataDir = yield* Effect.acquireRelease(
-    Effect.promise(() => mkdtemp(join(tmpdir(), "bytebot-bench-"))),
-    (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true }))
-  )
+  const dataDir = yield* folder
   const { url: databaseUrl } = yield* EmbeddedPostgres.make({ dataDir, database: "bytebot", settings: {} })
   let calls = 0
   const model = yield* instantServer((body) => {

@@ -1,16 +1,14 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { readFileSync } from "node:fs"
-import { mkdtemp, rm } from "node:fs/promises"
+import { rm } from "node:fs/promises"
 import { get } from "node:http"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { NodeRuntime } from "@effect/platform-node"
 import { Effect, Redacted } from "effect"
 import * as EmbeddedPostgres from "../src/database/EmbeddedPostgres.ts"
 import { freePort } from "../test/support/ServiceProcess.ts"
 import { until } from "../test/support/Waiting.ts"
 import { say } from "./report.ts"
-import { cpuMilliseconds } from "./serviceProcess.ts"
+import { cpuMilliseconds, folder } from "./serviceProcess.ts"
 import { inWords, median, spread } from "./statistics.ts"
 import { conclude } from "./verdict.ts"
 
@@ -29,11 +27,6 @@ const commands = {
   "the sources": [process.execPath, "src/main.ts"]
 } as const
 const promised = ["the command of npm start", "the container's command"] as const
-
-const folder = Effect.acquireRelease(
-  Effect.promise(() => mkdtemp(join(tmpdir(), "bytebot-bench-"))),
-  (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
-)
 
 const statusOf = (url: string): Promise<number> =>
   new Promise((resolve) => {
