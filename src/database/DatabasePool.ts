@@ -119,7 +119,9 @@ const make = Effect.fnUntraced(function* (config: PoolConfig) {
     yield* used(session)
     yield* reserved(session)
     // Waits, and can't be interrupted, until everything on its way is answered, also what nobody waits for any more.
-    return { session, connection: yield* session.awaiting(session.connection.pin) }
+    const connection = yield* session.awaiting(session.connection.pin)
+    yield* nextMicrotask
+    return { session, connection }
   })
   const exclusiveConnection = Effect.map(exclusive, ({ connection, session }) => sqlConnection(session, connection))
 
@@ -142,7 +144,7 @@ const make = Effect.fnUntraced(function* (config: PoolConfig) {
     const inspect = Effect.fnUntraced(function* (session: PooledSession) {
       const { silence } = session
       const setAside = aside.get(session)
-      if (setAside !== undefined && (silence === 0 || !session.isOpen)) {
+      if (setAside !== undefined && silence === 0) {
         aside.delete(session)
         yield* Scope.close(setAside, Exit.void)
       }
@@ -209,6 +211,13 @@ const make = Effect.fnUntraced(function* (config: PoolConfig) {
     }))
   }
 })
+
+/**
+ * The driver (@effect/sql-pg 4.0.5) writes what shares a connection in a microtask. If all of that was broken off meanwhile, it finds nothing
+ * to write and forgets whom the next answer is for: were that the first statement of who has the connection for itself by then, it would wait
+ * for ever. Afterwards nobody else writes.
+ */
+const nextMicrotask = Effect.callback<void>((resume) => queueMicrotask(() => resume(Effect.void)))
 
 const noConnection = ({ host, port, patience }: PoolConfig) =>
   new SqlError.SqlError({

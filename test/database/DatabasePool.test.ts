@@ -154,6 +154,18 @@ describe("DatabasePool", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("begins a transaction right after a statement was broken off", () =>
+    Effect.gen(function* () {
+      const { sql } = yield* connectTo(yield* migrated, { DATABASE_POOL_MAX: "1" })
+      yield* sql`SELECT 1`
+      // All of it at once, while the driver passes on an answer.
+      yield* sql`SELECT 1`
+      const broken = yield* Effect.forkChild(sql`SELECT 2`, { startImmediately: true })
+      broken.interruptUnsafe()
+      assert.deepStrictEqual(yield* sql.withTransaction(sql`SELECT 3 AS three`), [{ three: 3 }])
+    }).pipe(Effect.scoped)
+  )
+
   it.live("ends a listener whose connection is silent", () =>
     Effect.gen(function* () {
       const network = yield* Network.to(yield* migrated)
