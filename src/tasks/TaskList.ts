@@ -68,17 +68,19 @@ export const listTasks = (sql: SqlClient.SqlClient) => {
     const count =
       filter.text === undefined ? countOf(sql, caller, conditions) : sql`SELECT count(*)::int FROM ${source} task`
     const byCursor = "after" in from
+    // Not a parameter: PostgreSQL would make a new plan for every page, as it takes one without the number to be dear.
+    const most = sql.literal(`LIMIT ${limit}`)
     const start = byCursor ? from.after : null
     const beyond =
       start === null
         ? sql.literal("TRUE")
         : sql`(task."createdAt", task."position") < (${DateTime.toDateUtc(start.createdAt)}, ${start.position})`
-    const offset = byCursor ? 0 : (from.page - 1) * limit
+    const offset = byCursor || from.page === 1 ? sql.literal("") : sql`OFFSET ${(from.page - 1) * limit}`
     const last =
       byCursor && limit > 0
         ? sql`(
             SELECT json_build_object('createdAt', to_char(last."createdAt", 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), 'position', last."position"::text) FROM (
-              SELECT task."createdAt", task."position" FROM ${source} task WHERE ${wanted} AND ${beyond} ORDER BY ${newestFirst} LIMIT 1 OFFSET ${limit - 1}
+              SELECT task."createdAt", task."position" FROM ${source} task WHERE ${wanted} AND ${beyond} ORDER BY ${newestFirst} LIMIT 1 OFFSET ${sql.literal(String(limit - 1))}
             ) last WHERE EXISTS (
               SELECT 1 FROM ${source} task WHERE ${wanted} AND (task."createdAt", task."position") < (last."createdAt", last."position")
             ))`
@@ -88,7 +90,7 @@ export const listTasks = (sql: SqlClient.SqlClient) => {
       SELECT page."total", page."next", task.* FROM (
         SELECT (${count}) AS "total", ${last} AS "next"
       ) page LEFT JOIN LATERAL (
-        SELECT ${columns}, task."position" FROM ${source} task WHERE ${wanted} AND ${beyond} ORDER BY ${newestFirst} LIMIT ${limit} OFFSET ${offset}
+        SELECT ${columns}, task."position" FROM ${source} task WHERE ${wanted} AND ${beyond} ORDER BY ${newestFirst} ${most} ${offset}
       ) task ON TRUE ORDER BY ${newestFirst}`
     const tasks = rows.flatMap((row) => (row.id === null ? [] : [taskOf(row)]))
     const { next, total } = rows[0] ?? { next: null, total: 0 }
