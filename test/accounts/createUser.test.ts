@@ -11,7 +11,7 @@ it.live(
     Effect.gen(function* () {
       const url = yield* migrated
       const run = (...args: ReadonlyArray<string>) =>
-        runProgram("commands/createUser.ts", args, { DATABASE_URL: url, BYTEBOT_SIGN_UP: "false" })
+        runProgram("commands/createUser", args, { DATABASE_URL: url, BYTEBOT_SIGN_UP: "false" })
       const made = yield* run("--email", "root@example.org", "--admin")
       assert.strictEqual(made.code, 0, made.stderr)
       const password = /Password: (\S+)/.exec(made.stdout)?.[1] ?? ""

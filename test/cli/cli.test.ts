@@ -9,7 +9,7 @@ import { createTask, reset, Stage, untilStatus } from "../support/Stage.ts"
 import { migrated } from "../support/TestDatabase.ts"
 
 const cli = (args: ReadonlyArray<string>, variables: Readonly<Record<string, string>> = {}) =>
-  runProgram("cli/main.ts", args, variables)
+  runProgram("cli/main", args, variables)
 
 const decodeId = Schema.decodeUnknownSync(Schema.fromJsonString(Schema.Struct({ id: Schema.String })))
 

@@ -10,7 +10,6 @@ import * as Waiting from "../support/Waiting.ts"
 import { type Disturbance, Disturbances, type Kind } from "./Disturbances.ts"
 import type { Provider } from "../support/ModelProviders.ts"
 import { makeReplica, type Replica } from "../support/Replicas.ts"
-import type { Program } from "./Program.ts"
 import { actions, description, isOfRun, modelOf, nameOfStatements, newTask } from "./script.ts"
 import { gapsOf, watch } from "./Watcher.ts"
 
@@ -69,13 +68,11 @@ const starts = Semaphore.makeUnsafe(2)
 
 /** Replicas of the service as processes, with everything that they talk to in the hands of the test. */
 export const makeScene = Effect.fnUntraced(function* ({
-  program,
   provider,
   server,
   size,
   variables = {}
 }: {
-  readonly program: Program
   readonly provider: Provider
   /** How many replicas. */
   readonly size: number
@@ -110,9 +107,7 @@ export const makeScene = Effect.fnUntraced(function* ({
       makeReplica({
         databaseUrl,
         isOneOfMany: size > 1,
-        program: program.path,
         variables: {
-          ...program.variables,
           ...provider.settings(model.url),
           ...variables,
           BYTEBOT_DESKTOP_BASE_URL: desktop.url

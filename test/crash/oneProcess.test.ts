@@ -2,7 +2,6 @@ import { assert, it } from "@effect/vitest"
 import { Cause, Effect } from "effect"
 import { providers } from "../support/ModelProviders.ts"
 import type { Disturbance } from "./Disturbances.ts"
-import { program } from "./Program.ts"
 import { makeScene, type Scene } from "./Scene.ts"
 import { faultsOf } from "./verdict.ts"
 
@@ -28,15 +27,12 @@ it.live(
   "one process goes on where it was killed, with any provider: nothing is done twice, nothing asked twice, nothing lost",
   () =>
     Effect.gen(function* () {
-      const service = yield* program
       const faults = yield* Effect.forEach(
         providers,
         Effect.fnUntraced(function* (provider) {
-          const stages = yield* Effect.forEach(
-            Array.from({ length: scenes }),
-            () => makeScene({ program: service, provider, size: 1 }),
-            { concurrency: "unbounded" }
-          )
+          const stages = yield* Effect.forEach(Array.from({ length: scenes }), () => makeScene({ provider, size: 1 }), {
+            concurrency: "unbounded"
+          })
           const [stage] = stages
           if (stage === undefined) return []
           const undisturbed = yield* stage.play(undefined)

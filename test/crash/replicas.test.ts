@@ -3,7 +3,6 @@ import { Cause, Effect } from "effect"
 import { providers } from "../support/ModelProviders.ts"
 import * as TestRedis from "../support/TestRedis.ts"
 import type { Disturbance, Kind } from "./Disturbances.ts"
-import { program } from "./Program.ts"
 import { makeScene } from "./Scene.ts"
 import { faultsOf } from "./verdict.ts"
 
@@ -54,13 +53,12 @@ it.live(
   "replicas go on where one of them was disturbed: nothing is done twice, nothing asked twice, nothing lost",
   () =>
     Effect.gen(function* () {
-      const service = yield* program
       const faults = yield* Effect.forEach(
         scenes,
         Effect.fnUntraced(function* (scene, index) {
           const own = seeds.filter((seed) => seed % scenes.length === index)
           if (own.length === 0) return []
-          const { play } = yield* makeScene({ ...scene, program: service })
+          const { play } = yield* makeScene(scene)
           const undisturbed = yield* play(undefined)
           const found = [...faultsOf(undisturbed, undisturbed)]
           for (const seed of own) {

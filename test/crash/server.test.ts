@@ -2,7 +2,6 @@ import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { Server } from "../outage/OutageStage.ts"
 import { providers, recordedProvider } from "../support/ModelProviders.ts"
-import { program } from "./Program.ts"
 import { makeScene } from "./Scene.ts"
 import { faultsOf } from "./verdict.ts"
 
@@ -16,7 +15,7 @@ layer(Server.layer, { timeout: "60 seconds", excludeTestServices: true })("Postg
       Effect.gen(function* () {
         const server = yield* Server
         const provider = yield* Effect.fromNullishOr(providers.find(({ name }) => name === recordedProvider))
-        const { play } = yield* makeScene({ program: yield* program, provider, size: 2, server })
+        const { play } = yield* makeScene({ provider, size: 2, server })
         const undisturbed = yield* play(undefined)
         const found = [...faultsOf(undisturbed, undisturbed)]
         for (let round = 0; round < rounds; round++) {

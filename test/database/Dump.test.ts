@@ -25,9 +25,9 @@ const temporaryFolder = Effect.acquireRelease(
 
 type Variables = Readonly<Record<string, string>>
 
-const dump = (file: string, variables: Variables) => runProgram("commands/dumpDatabase.ts", [file], variables)
+const dump = (file: string, variables: Variables) => runProgram("commands/dumpDatabase", [file], variables)
 const restore = (file: string, variables: Variables, ...flags: ReadonlyArray<string>) =>
-  runProgram("commands/restoreDatabase.ts", [file, ...flags], variables)
+  runProgram("commands/restoreDatabase", [file, ...flags], variables)
 
 const succeeds = Effect.map(({ code, stderr, stdout }: Ended) => {
   assert.strictEqual(code, 0, stderr)
@@ -297,12 +297,12 @@ describe("db:dump and db:restore", () => {
 
   it.live("wrong arguments are explained", () =>
     Effect.gen(function* () {
-      assert.match(yield* refuses(runProgram("commands/restoreDatabase.ts", [], {})), /Usage: npm run db:restore FILE/)
+      assert.match(yield* refuses(runProgram("commands/restoreDatabase", [], {})), /Usage: npm run db:restore FILE/)
       assert.match(
-        yield* refuses(runProgram("commands/restoreDatabase.ts", ["a", "--what"], {})),
+        yield* refuses(runProgram("commands/restoreDatabase", ["a", "--what"], {})),
         /Unknown option '--what'/
       )
-      assert.match(yield* refuses(runProgram("commands/dumpDatabase.ts", ["a", "b"], {})), /Usage: npm run db:dump/)
+      assert.match(yield* refuses(runProgram("commands/dumpDatabase", ["a", "b"], {})), /Usage: npm run db:dump/)
     })
   )
 })

@@ -15,7 +15,7 @@ const hasSetpriv = spawnSync("setpriv", ["--version"]).status === 0
 
 /** What the service says about a data folder that it cannot use; it must have ended with 1. */
 const refusal = (dataDir: string, through: ReadonlyArray<string> = []) =>
-  runProgram("main.ts", [], { BYTEBOT_DATA_DIR: dataDir, HOST: "127.0.0.1", PORT: "0" }, through).pipe(
+  runProgram("main", [], { BYTEBOT_DATA_DIR: dataDir, HOST: "127.0.0.1", PORT: "0" }, through).pipe(
     Effect.map(({ code, stderr }) => {
       assert.strictEqual(code, 1, stderr)
       assert.match(stderr, /^The data folder .* cannot be used\. .*\n$/)
@@ -102,7 +102,7 @@ describe("the private server's disk", () => {
     Effect.gen(function* () {
       const disk = yield* smallDisk("4k")
       const DATABASE_URL = yield* migrated
-      const { code, stderr } = yield* runProgram("commands/dumpDatabase.ts", [join(disk.folder, "dump.sql")], {
+      const { code, stderr } = yield* runProgram("commands/dumpDatabase", [join(disk.folder, "dump.sql")], {
         DATABASE_URL
       })
       assert.strictEqual(code, 1)

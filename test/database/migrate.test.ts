@@ -11,7 +11,7 @@ import { buildState } from "./original.ts"
 /** `npm run migrate -- status` and `-- up`, as the processes that they are. */
 
 const migrate = (url: string, ...args: ReadonlyArray<string>) =>
-  runProgram("commands/migrate.ts", args, { DATABASE_URL: url })
+  runProgram("commands/migrate", args, { DATABASE_URL: url })
 
 const decodeStatus = Schema.decodeUnknownSync(
   Schema.fromJsonString(
@@ -78,7 +78,7 @@ describe("npm run migrate", () => {
         Effect.promise(() => mkdtemp(join(tmpdir(), "bytebot-test-"))),
         (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
       )
-      const run = (command: string) => runProgram("commands/migrate.ts", [command], { BYTEBOT_DATA_DIR: folder })
+      const run = (command: string) => runProgram("commands/migrate", [command], { BYTEBOT_DATA_DIR: folder })
       const before = yield* run("status")
       assert.strictEqual(before.code, 1)
       assert.include(before.stderr, "There is no private database")

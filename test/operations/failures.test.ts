@@ -22,7 +22,7 @@ type Cause = Effect.Effect<string, unknown, Scope.Scope>
 const refusal = (variables: Readonly<Record<string, string>>) =>
   Effect.gen(function* () {
     const port = String(yield* freePort)
-    const { code, stderr } = yield* runProgram("main.ts", [], { HOST: "127.0.0.1", PORT: port, ...variables })
+    const { code, stderr } = yield* runProgram("main", [], { HOST: "127.0.0.1", PORT: port, ...variables })
     assert.strictEqual(code, 1, stderr)
     return stderr
   })

@@ -1,7 +1,6 @@
 import { spawn } from "node:child_process"
-import { fileURLToPath } from "node:url"
 import { Effect } from "effect"
-import { compiled } from "./ServiceProcess.ts"
+import { environment, fileOf } from "./Programs.ts"
 
 export interface Ended {
   readonly code: number | string
@@ -10,21 +9,20 @@ export interface Ended {
 }
 
 /**
- * Runs a program of src/ as a process, to its end. Of the environment it has the given variables, and PATH. `through` is a command that runs the command
- * behind it.
+ * Runs a program of src/, named without its `.ts`, as a process, to its end. Of the environment it has the given variables, and PATH.
+ * `through` is a command that runs the command behind it.
  */
 export const runProgram = (
-  script: string,
+  program: string,
   args: ReadonlyArray<string>,
   variables: Readonly<Record<string, string>>,
   through: ReadonlyArray<string> = []
 ): Effect.Effect<Ended> =>
   Effect.callback((resume) => {
-    const program = fileURLToPath(new URL(`../../src/${script}`, import.meta.url))
-    const [command = process.execPath, ...rest] = [...through, process.execPath, program, ...args]
+    const [command = process.execPath, ...rest] = [...through, process.execPath, fileOf(program), ...args]
     const child = spawn(command, rest, {
       cwd: "/",
-      env: { PATH: process.env.PATH ?? "", NODE_COMPILE_CACHE: compiled, ...variables },
+      env: { ...environment(), ...variables },
       stdio: ["ignore", "pipe", "pipe"]
     })
     let stdout = ""

@@ -21,8 +21,6 @@ export const makeReplica = Effect.fnUntraced(function* (options: {
   readonly decide: Decide
   readonly variables: Readonly<Record<string, string>>
   readonly isOneOfMany: boolean
-  /** The file to run where it is not src/main.ts. */
-  readonly program?: string
 }) {
   const way = yield* tap(options.databaseUrl, options.decide)
   const network = yield* Network.to(way.url)
@@ -50,7 +48,7 @@ export const makeReplica = Effect.fnUntraced(function* (options: {
         // Many replicas share the tests' server.
         DATABASE_POOL_MAX: "4"
       }
-      current = yield* spawnService(port, variables, options.program)
+      current = yield* spawnService(port, variables)
       yield* untilReady(current)
     }).pipe(Scope.provide(scope))
   } satisfies Replica

@@ -1,9 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { createServer } from "node:net"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { Effect, type Scope } from "effect"
+import { environment, fileOf } from "./Programs.ts"
 import { until } from "./Waiting.ts"
 
 /** The real service as a process of its own. */
@@ -18,11 +16,6 @@ export interface ServiceProcess {
   readonly output: () => string
 }
 
-/** Code that Node has compiled, for all processes of the tests: half the work of their start. */
-export const compiled = join(tmpdir(), "bytebot-test-compiled")
-
-const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url))
-
 /**
  * A free port of 127.0.0.1, for services that must keep it when they are started again: it is none of those that systems give to outgoing
  * connections (from 32768 on), so that nobody takes it meanwhile.
@@ -36,12 +29,12 @@ export const freePort: Effect.Effect<number> = Effect.callback<number, Error>((r
 
 /**
  * Starts the service on a port of 127.0.0.1; it is killed when the scope closes. Of the environment it has these variables only. `program` is the
- * file to run where it is not src/main.ts.
+ * file to run where it is not the service's.
  */
 export const spawnService = (
   port: number,
   variables: Readonly<Record<string, string>>,
-  program: string = main
+  program: string = fileOf("main")
 ): Effect.Effect<ServiceProcess, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => launch(port, variables, program)),
@@ -57,8 +50,7 @@ const launch = (port: number, variables: Readonly<Record<string, string>>, progr
     // Not the project's folder, whose .env may hold anything.
     cwd: "/",
     env: {
-      PATH: process.env.PATH ?? "",
-      NODE_COMPILE_CACHE: compiled,
+      ...environment(),
       HOST: "127.0.0.1",
       PORT: String(port),
       LOG_LEVEL: "info",

@@ -7,6 +7,7 @@ import { Reactivity } from "effect/reactivity"
 import type { TestProject } from "vitest/node"
 import * as EmbeddedPostgres from "../../src/database/EmbeddedPostgres.ts"
 import { migrate } from "../../src/database/Migrator.ts"
+import { bundled } from "./Programs.ts"
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -37,6 +38,7 @@ const administer = (adminUrl: string, statement: string) =>
   )
 
 const prepare = Effect.gen(function* () {
+  yield* bundled
   const given = process.env.TEST_DATABASE_URL
   const adminUrl = given === undefined || given === "" ? yield* privateServer : given
   const template = `bytebot_template_${process.pid}_${Date.now()}`
