@@ -4,7 +4,7 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts
 COPY src ./src
-COPY scripts/bundle.ts ./scripts/
+COPY scripts/bundle.ts scripts/writeBundle.ts ./scripts/
 RUN node scripts/bundle.ts
 
 # Dependencies apart, so that they are installed again only when they change.

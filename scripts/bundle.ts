@@ -1,6 +1,7 @@
 import { utimes } from "node:fs/promises"
 import { NodeRuntime } from "@effect/platform-node"
 import { Effect, Schema } from "effect"
+import { writeBundle } from "./writeBundle.ts"
 
 /**
  * Bundles the service into dist/service, from where it is ready in half the time and with two thirds of the memory that a thousand
@@ -14,12 +15,9 @@ class NoBundler extends Schema.TaggedError<NoBundler>()("NoBundler", {}) {}
 
 const bundle = Effect.gen(function* () {
   const begun = new Date()
-  const { writeBundle } = yield* Effect.tryPromise({
-    try: () => import("./writeBundle.ts"),
-    catch: () => new NoBundler()
-  })
+  const { rolldown } = yield* Effect.tryPromise({ try: () => import("rolldown"), catch: () => new NoBundler() })
   yield* Effect.promise(async () => {
-    await writeBundle({ main: "src/main.ts" }, folder)
+    await writeBundle(rolldown, { main: "src/main.ts" }, folder)
     // What is changed meanwhile is newer than the bundle.
     await utimes(`${folder}/main.js`, begun, begun)
   })

@@ -1,4 +1,4 @@
-import { rolldown } from "rolldown"
+import type { rolldown as Rolldown } from "rolldown"
 
 /** Stay outside: Socket.IO serves files of its own folder, and its parts must be the same for it and for us. */
 const external = ["socket.io", "socket.io-adapter", "engine.io"]
@@ -7,7 +7,11 @@ const external = ["socket.io", "socket.io-adapter", "engine.io"]
  * Bundles programs, given by the names of their bundles, into a folder as deep as `src/NAME/`: so `migrations` is where the modules look
  * for it, and packages are found.
  */
-export const writeBundle = async (programs: Readonly<Record<string, string>>, folder: string): Promise<void> => {
+export const writeBundle = async (
+  rolldown: typeof Rolldown,
+  programs: Readonly<Record<string, string>>,
+  folder: string
+): Promise<void> => {
   const bundle = await rolldown({ input: { ...programs }, platform: "node", external, logLevel: "silent" })
   await bundle.write({ dir: folder, cleanDir: true, format: "esm" })
   await bundle.close()

@@ -29,12 +29,12 @@ export const bundled: Effect.Effect<void, never, Scope.Scope> = Effect.gen(funct
   const folder = yield* Effect.acquireRelease(Effect.succeed(join(project, "dist", `test-${process.pid}`)), (path) =>
     Effect.promise(() => rm(path, { recursive: true, force: true }))
   )
-  yield* Effect.promise(() =>
-    writeBundle(
-      Object.fromEntries(programs.map((program) => [nameOf(program), join(project, "src", `${program}.ts`)])),
-      folder
-    )
-  )
+  const sources = programs.map((program) => [nameOf(program), join(project, "src", `${program}.ts`)])
+  yield* Effect.promise(async () => {
+    // Once for a run: its other processes need no bundler.
+    const { rolldown } = await import("rolldown")
+    await writeBundle(rolldown, Object.fromEntries(sources), folder)
+  })
   process.env[variable] = folder
 })
 
