@@ -220,10 +220,14 @@ export const makeScene = Effect.fnUntraced(function* ({
   const outcome = Effect.fnUntraced(function* (gaps: (ids: ReadonlyArray<string>, status: string) => Array<string>) {
     const url = replicas[0]?.url ?? ""
     const id = yield* find
-    const read = Effect.fnUntraced(function* (path: string) {
-      const { json, status } = yield* request(url, "GET", path)
-      return status === 200 ? json : yield* Effect.die(new Error(`${path}: ${status} ${JSON.stringify(json)}`))
-    })
+    const read = (path: string) =>
+      request(url, "GET", path).pipe(
+        Effect.flatMap(({ json, status }) =>
+          status === 200 ? Effect.succeed(json) : Effect.fail(new Error(`${path}: ${status} ${JSON.stringify(json)}`))
+        ),
+        patiently,
+        Effect.orDie
+      )
     const task = decodeTask(yield* read(`/tasks/${id}`))
     const messages = decodeMessages(yield* read(`/tasks/${id}/messages?limit=10000`))
     const ids = messages.map((message) => message.id)
