@@ -144,7 +144,7 @@ const make = Effect.fnUntraced(function* (config: PoolConfig) {
     const inspect = Effect.fnUntraced(function* (session: PooledSession) {
       const { silence } = session
       const setAside = aside.get(session)
-      if (setAside !== undefined && silence === 0) {
+      if (setAside !== undefined && (silence === 0 || !session.isOpen)) {
         aside.delete(session)
         yield* Scope.close(setAside, Exit.void)
       }

@@ -40,9 +40,9 @@ export class PooledSession {
     return !this.socket.destroyed
   }
 
-  /** Milliseconds since the server's last sign of life, if it owes an answer and can give one; otherwise 0. */
+  /** Milliseconds since the server's last sign of life, if it owes an answer; otherwise 0. */
   get silence(): number {
-    if (this.unanswered === 0 || !this.isOpen) return 0
+    if (this.unanswered === 0) return 0
     if (this.socket.bytesRead !== this.bytesRead) this.heard()
     return performance.now() - this.heardAt
   }
