@@ -49,7 +49,7 @@ export class Clients {
     Effect.suspend(() => {
       const before = this.count(status)
       return Effect.suspend(() => (this.count(status) > before ? Effect.void : Effect.fail("not yet"))).pipe(
-        Effect.retry(Schedule.upTo(Schedule.spaced("20 millis"), { duration: "60 seconds" })),
+        Effect.retry(Schedule.upTo(Schedule.spaced("20 millis"), { duration: "30 seconds" })),
         Effect.mapError(() => new Error(`nobody was answered ${status}`))
       )
     })

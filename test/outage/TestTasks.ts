@@ -27,7 +27,7 @@ export const untilCompleted = (url: string, id: string) =>
         ? Effect.void
         : Effect.fail(new Error(JSON.stringify(json)))
     ),
-    Effect.retry(Schedule.upTo(Schedule.spaced("50 millis"), { duration: "60 seconds" }))
+    Effect.retry(Schedule.upTo(Schedule.spaced("50 millis"), { duration: "30 seconds" }))
   )
 
 /** The task's messages in short: who, and which tools or kinds of blocks. */

@@ -66,7 +66,7 @@ layer(Server.layer, { timeout: "60 seconds", excludeTestServices: true })("a run
           Effect.repeat(stage.terminate, Schedule.upTo(Schedule.spaced("100 millis"), { duration: "3 seconds" }))
         )
       }).pipe(Effect.scoped),
-    180_000
+    60_000
   )
 
   test.effect(
@@ -77,7 +77,7 @@ layer(Server.layer, { timeout: "60 seconds", excludeTestServices: true })("a run
         const server = yield* Server
         yield* liveThrough(stage, () => server.signal("SIGINT"))
       }).pipe(Effect.scoped),
-    180_000
+    60_000
   )
 
   test.effect(
@@ -88,7 +88,7 @@ layer(Server.layer, { timeout: "60 seconds", excludeTestServices: true })("a run
         const server = yield* Server
         yield* liveThrough(stage, () => server.signal("SIGQUIT"))
       }).pipe(Effect.scoped),
-    180_000
+    60_000
   )
 
   test.effect(
@@ -106,7 +106,7 @@ layer(Server.layer, { timeout: "60 seconds", excludeTestServices: true })("a run
           })
         )
       }).pipe(Effect.scoped),
-    180_000
+    60_000
   )
 
   test.effect(
@@ -124,7 +124,7 @@ layer(Server.layer, { timeout: "60 seconds", excludeTestServices: true })("a run
           })
         )
       }).pipe(Effect.scoped),
-    180_000
+    60_000
   )
 
   test.effect(
@@ -153,6 +153,6 @@ layer(Server.layer, { timeout: "60 seconds", excludeTestServices: true })("a run
           yield* direct`SELECT 1 FROM "Message" WHERE "taskId" = ${id} AND "content"::text LIKE '%The task has been created%'`
         assert.lengthOf(answers, 1)
       }).pipe(Effect.scoped),
-    180_000
+    60_000
   )
 })
