@@ -2,7 +2,7 @@ import { PgClient } from "@effect/sql-pg"
 import { Context, Duration, Effect, Exit, Layer, Pool, Predicate, Schedule, Scope } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { SqlClient, type SqlConnection, SqlError, Statement } from "effect/sql"
-import { openSession, type PooledSession, type SessionConfig, sqlConnection } from "./PooledSession.ts"
+import { openSession, PooledSession, type SessionConfig, sqlConnection } from "./PooledSession.ts"
 
 export interface PoolConfig extends SessionConfig {
   readonly database: string
@@ -52,14 +52,14 @@ const make = Effect.fnUntraced(function* (config: PoolConfig) {
   const sessions = new Set<PooledSession>()
   const run = Effect.runForkWith(yield* Effect.context())
   const invalidate = (session: PooledSession) => run(Pool.invalidate(pool, session))
-  const pool: Pool.Pool<PooledSession, SqlError.SqlError> = yield* Pool.makeWithTTL({
+  const pool: Pool.Pool<PooledSession | NotOpened> = yield* Pool.makeWithTTL({
     acquire: Effect.acquireRelease(
       Effect.tap(openSession({ ...config, multiplex: true }, invalidate), (session) =>
         Effect.sync(() => sessions.add(session))
       ),
       (session) => Effect.sync(() => sessions.delete(session)),
       { interruptible: true }
-    ),
+    ).pipe(Effect.catch((error) => Effect.succeed(new NotOpened(error)))),
     min: 0,
     max: config.maxConnections,
     concurrency: statementsPerConnection,
@@ -101,10 +101,17 @@ const make = Effect.fnUntraced(function* (config: PoolConfig) {
       Pool.reserve(pool, session)
     )
 
+  /** A connection, or why there is none; what failed before somebody asked is not theirs. */
+  const get = (asked: number): Effect.Effect<PooledSession, SqlError.SqlError, Scope.Scope> =>
+    Effect.flatMap(Pool.get(pool), (item) => {
+      if (item instanceof PooledSession) return Effect.succeed(item)
+      return Effect.andThen(Pool.invalidate(pool, item), item.at < asked ? get(asked) : Effect.fail(item.error))
+    })
+
   /** Waits for a connection, but not for ever. */
   const lease = Effect.suspend(() => {
     waiting += 1
-    return Pool.get(pool).pipe(
+    return get(performance.now()).pipe(
       Effect.timeoutOrElse({ duration: config.patience, orElse: () => Effect.fail(noConnection(config)) }),
       Effect.ensuring(
         Effect.sync(() => {
@@ -125,9 +132,8 @@ const make = Effect.fnUntraced(function* (config: PoolConfig) {
   })
   const exclusiveConnection = Effect.map(exclusive, ({ connection, session }) => sqlConnection(session, connection))
 
-  const shared =
-    <A, E, R>(statement: (connection: SqlConnection.Connection) => Effect.Effect<A, E, R>) =>
-    (session: PooledSession) => {
+  const shared = <A, E, R>(statement: (connection: SqlConnection.Connection) => Effect.Effect<A, E, R>) => {
+    const on = (session: PooledSession) => {
       session.users += 1
       return Effect.ensuring(
         statement(session.shared),
@@ -136,6 +142,9 @@ const make = Effect.fnUntraced(function* (config: PoolConfig) {
         })
       )
     }
+    const leased = Effect.scoped(Effect.flatMap(lease, on))
+    return hasRoom() ? Pool.use(pool, (item) => (item instanceof PooledSession ? on(item) : leased)) : leased
+  }
 
   /** Keeps new statements away from the slow connections, and drops those that are dead. */
   const supervise = Effect.gen(function* () {
@@ -175,10 +184,7 @@ const make = Effect.fnUntraced(function* (config: PoolConfig) {
   const client = yield* SqlClient.make({
     driver: "pg",
     acquirer: exclusiveConnection,
-    borrower: (statement) =>
-      Effect.suspend(() =>
-        hasRoom() ? Pool.use(pool, shared(statement)) : Effect.scoped(Effect.flatMap(lease, shared(statement)))
-      ),
+    borrower: (statement) => Effect.suspend(() => shared(statement)),
     transactionAcquirer: exclusiveConnection,
     compiler: PgClient.makeCompiler(),
     commit,
@@ -203,14 +209,31 @@ const make = Effect.fnUntraced(function* (config: PoolConfig) {
         return notifications
       })
     }),
-    stats: Effect.map(Pool.stats(pool), ({ idle, max, used }) => ({
-      max,
-      size: idle + used,
-      idle,
-      waiting: waiting + [...sessions].reduce((sum, { users }) => sum + Math.max(0, users - 1), 0)
-    }))
+    stats: Effect.sync(() => {
+      const open = [...sessions]
+      return {
+        max: config.maxConnections,
+        size: open.length,
+        idle: open.filter(({ reservations, users }) => users + reservations === 0).length,
+        waiting: waiting + open.reduce((sum, { users }) => sum + Math.max(0, users - 1), 0)
+      }
+    })
   }
 })
+
+/**
+ * A connection that could not be opened. Effect's pool (4.1.0) gets it as if it could: of a failure it may keep the place while it has
+ * everybody wait for a connection to come free, for ever.
+ */
+class NotOpened {
+  readonly error: SqlError.SqlError
+  /** When, on the clock of `performance.now`. */
+  readonly at = performance.now()
+
+  constructor(error: SqlError.SqlError) {
+    this.error = error
+  }
+}
 
 /**
  * The driver (@effect/sql-pg 4.0.5) writes what shares a connection in a microtask. If all of that was broken off meanwhile, it finds nothing

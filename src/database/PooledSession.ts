@@ -89,13 +89,15 @@ export const openSession = Effect.fnUntraced(
         isGivenOut = true
         return socket
       }
-    })
-    // The pool opens one connection at a time: one that never gets ready would keep everybody waiting.
-    yield* setLimits(connection, config.patience).pipe(
-      Effect.timeoutOrElse({
-        duration: config.connectTimeout ?? "5 seconds",
-        orElse: () => Effect.fail(connectTimedOut(config))
-      })
+    }).pipe(
+      Effect.tap((connection) =>
+        // The pool opens one connection at a time: one that never gets ready would keep everybody waiting.
+        Effect.timeoutOrElse(setLimits(connection, config.patience), {
+          duration: config.connectTimeout ?? "5 seconds",
+          orElse: () => Effect.fail(connectTimedOut(config))
+        })
+      ),
+      Effect.tapError(() => Effect.sync(() => socket.destroy()))
     )
     const session = new PooledSession(connection, socket, invalidate)
     // The driver's listener comes first, and gives the socket up when the server says farewell.

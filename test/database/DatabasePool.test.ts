@@ -200,6 +200,30 @@ describe("DatabasePool", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("opens connections again after any outage, whoever uses it meanwhile", () =>
+    Effect.gen(function* () {
+      const network = yield* Network.to(yield* migrated)
+      const { sql } = yield* connectTo(network.url, { DATABASE_POOL_MAX: "4", DATABASE_STATEMENT_TIMEOUT: "20000" })
+      // Somebody always waits for a connection, and the number of those needed changes all the time.
+      const random = (max: number) => Effect.suspend(() => Effect.sleep(Math.random() * max))
+      const forEver = (use: Effect.Effect<unknown, unknown>) =>
+        Effect.forkScoped(Effect.forever(Effect.andThen(Effect.ignore(use), random(10))))
+      for (let user = 0; user < 6; user++) yield* forEver(sql`SELECT 1`)
+      for (let user = 0; user < 3; user++)
+        yield* forEver(sql.withTransaction(Effect.andThen(sql`SELECT 1`, random(40))))
+      for (let round = 0; round < 40; round++) {
+        network.refuse(20)
+        yield* random(100)
+        network.accept()
+        yield* until(
+          "the database is back",
+          Effect.orElseSucceed(sql`SELECT 1`, () => undefined),
+          "10 seconds"
+        )
+      }
+    }).pipe(Effect.scoped)
+  )
+
   it.live("does not break off a statement whose answer is long", () =>
     Effect.gen(function* () {
       const { sql } = yield* connectTo(yield* migrated, { DATABASE_STATEMENT_TIMEOUT: "300" })

@@ -8,6 +8,7 @@ export class Network {
   private readonly pairs = new Set<readonly [near: Socket, far: Socket]>()
   private isFrozen = false
   private isRefusing = false
+  private hesitation = 0
 
   private constructor(target: string, port: number) {
     const url = new URL(target)
@@ -59,9 +60,10 @@ export class Network {
     for (const [near, far] of this.pairs) far.unpipe(near).resume()
   }
 
-  /** Breaks all connections, and new ones at once, until `accept`. */
-  refuse(): void {
+  /** Breaks all connections, and new ones within so many milliseconds, until `accept`. */
+  refuse(hesitation = 0): void {
     this.isRefusing = true
+    this.hesitation = hesitation
     this.cut()
   }
 
@@ -88,7 +90,7 @@ export class Network {
         for (const each of pair) each.destroy()
       })
     }
-    if (this.isRefusing) near.resetAndDestroy()
+    if (this.isRefusing) setTimeout(() => near.resetAndDestroy(), Math.random() * this.hesitation)
     else if (!this.isFrozen) join(pair)
   }
 }
