@@ -62,6 +62,11 @@ export class TaskEvents extends Context.Service<
     readonly subscribe: (
       wants: Wants
     ) => Effect.Effect<Queue.Dequeue<TaskEvent, SubscriberTooSlow>, DatabaseUnavailable, Scope.Scope>
+    /**
+     * The same for those who need not know from when on: at once, with or without a connection. Whoever follows from the start of the
+     * service misses nothing that is committed from its first statement on.
+     */
+    readonly follow: (wants: Wants) => Effect.Effect<Queue.Dequeue<TaskEvent, SubscriberTooSlow>, never, Scope.Scope>
   }
 >()("bytebot/TaskEvents") {
   static readonly layer = Layer.effect(
@@ -98,22 +103,23 @@ export class TaskEvents extends Context.Service<
         }
       })
 
-      /** What was committed while nobody listened; at the first time, where to begin. */
-      const catchUp = Effect.gen(function* () {
-        if (delivered !== undefined) {
-          yield* deliver(delivered, yield* table.after(delivered.floor))
-          return delivered
-        }
-        const begin = new DeliveredEvents()
-        for (const id of yield* table.newestIds(remembered)) begin.add(id)
-        delivered = begin
-        return begin
+      /** What was committed before, when this began. */
+      const begin = Effect.gen(function* () {
+        if (delivered !== undefined) return delivered
+        const before = new DeliveredEvents()
+        for (const id of yield* table.newestIds(remembered)) before.add(id)
+        delivered = before
+        return before
       })
 
-      const follow = (heard: Effect.Success<typeof notifications.listen>, to: DeliveredEvents) =>
+      /** What was committed while nobody listened. */
+      const catchUp = (to: DeliveredEvents) =>
+        Effect.flatMap(table.after(to.floor), (pointers) => deliver(to, pointers))
+
+      const hear = (heard: Effect.Success<typeof notifications.listen>, to: DeliveredEvents) =>
         Effect.gen(function* () {
           const texts = yield* Queue.takeBetween(heard, 1, batchSize)
-          if (texts.includes(EventTable.catchUp)) yield* catchUp
+          if (texts.includes(EventTable.catchUp)) yield* catchUp(to)
           else {
             yield* deliver(
               to,
@@ -133,12 +139,13 @@ export class TaskEvents extends Context.Service<
 
       /** Listens first and reads what was missed then, so that there is no moment in between. */
       const listen = Effect.gen(function* () {
+        const to = yield* begin
         const heard = yield* notifications.listen
-        const delivered = yield* catchUp
+        yield* catchUp(to)
         outage = undefined
         failures = 0
         yield* attempted.open
-        return yield* Effect.raceFirst(follow(heard, delivered), watch(delivered))
+        return yield* Effect.raceFirst(hear(heard, to), watch(to))
       }).pipe(Effect.scoped)
 
       const interrupted = Effect.fnUntraced(function* (cause: Cause.Cause<{ readonly message: string }>) {
@@ -166,7 +173,8 @@ export class TaskEvents extends Context.Service<
         subscribe: Effect.fn("TaskEvents.subscribe")(function* (wants) {
           yield* attempted.await
           return yield* outage === undefined ? subscribers.add(wants) : Effect.fail(outage)
-        })
+        }),
+        follow: (wants) => subscribers.add(wants)
       })
     })
   )

@@ -168,7 +168,7 @@ export const layer = Layer.effectDiscard(
       return userId === null ? [administrators] : [administrators, userRoom(userId)]
     }
 
-    yield* events.subscribe(wants).pipe(
+    yield* events.follow(wants).pipe(
       Effect.flatMap((queue) =>
         Effect.forever(Effect.flatMap(Queue.take(queue), (event) => Effect.sync(() => publish(event))))
       ),

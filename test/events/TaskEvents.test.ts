@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Deferred, Effect, Exit, Fiber, Layer, Queue, Schedule, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { TestClock } from "effect/testing"
-import { Notifications } from "../../src/events/Notifications.ts"
+import { Notifications, NotificationsEnded } from "../../src/events/Notifications.ts"
 import { TaskEvents } from "../../src/events/TaskEvents.ts"
 import { admin, clientLayer, migrated, TestDatabase } from "../support/TestDatabase.ts"
 import { until } from "../support/Waiting.ts"
@@ -188,6 +188,30 @@ describe("TaskEvents", () => {
       yield* assertNothingElse(early, id)
       assert.deepStrictEqual(yield* payloads(late, 1), ["last"])
     }).pipe(Effect.scoped, Effect.provide(feed))
+  )
+
+  it.live("brings those who follow from the start also what came before anybody could listen", () =>
+    Effect.gen(function* () {
+      const attempts = yield* Queue.unbounded<void>()
+      const refused = Notifications.of({
+        listen: Effect.andThen(
+          Queue.offer(attempts, undefined),
+          Effect.fail(new NotificationsEnded({ reason: "not there yet" }))
+        )
+      })
+      const { listen } = yield* Effect.provide(Notifications, Notifications.postgres)
+      let isThere = false
+      const late = Notifications.of({ listen: Effect.suspend(() => (isThere ? listen : refused.listen)) })
+      yield* Effect.gen(function* () {
+        const queue = yield* (yield* TaskEvents).follow(everything)
+        yield* Queue.take(attempts)
+        const id = yield* Write.task()
+        yield* Write.event(id, "early")
+        isThere = true
+        assert.deepStrictEqual(yield* payloads(queue, 1), ["early"])
+        yield* assertNothingElse(queue, id)
+      }).pipe(Effect.scoped, Effect.provide(TaskEvents.layer), Effect.provideService(Notifications, late))
+    }).pipe(Effect.provide(TestDatabase.withClient))
   )
 
   it.live("refuses subscribers when the database was never there", () =>
