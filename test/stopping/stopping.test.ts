@@ -37,7 +37,7 @@ it.live(
     Effect.gen(function* () {
       const databaseUrl = yield* migrated
       const [leaving, staying] = yield* Effect.all([
-        replica(databaseUrl, { SHUTDOWN_DELAY: "1000" }),
+        replica(databaseUrl, { SHUTDOWN_DELAY: "4000" }),
         replica(databaseUrl)
       ])
       const { failures, url } = yield* balance([leaving.url, staying.url])
