@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises"
+import { mkdtemp, rm, statfs } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { PgClient, PgConnection } from "@effect/sql-pg"
@@ -54,8 +54,23 @@ const prepare = Effect.gen(function* () {
   return { adminUrl, template }
 })
 
+/**
+ * Has the tests write their files to memory, where Linux offers enough of it: a new database takes a tenth of the time there, and they
+ * make hundreds. A TMPDIR that was given stays.
+ */
+const useMemory = async () => {
+  if (process.env.TMPDIR !== undefined) return
+  const folder = "/dev/shm"
+  const gigabytes = await statfs(folder).then(
+    ({ bavail, bsize }) => (bavail * bsize) / 2 ** 30,
+    () => 0
+  )
+  if (gigabytes >= 4) process.env.TMPDIR = folder
+}
+
 /** One PostgreSQL server for the whole run: TEST_DATABASE_URL, or a private one in a temporary folder. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  await useMemory()
   const scope = Scope.makeUnsafe()
   const { adminUrl, template } = await Effect.runPromise(
     prepare.pipe(Scope.provide(scope), Effect.provide(Reactivity.layer))
