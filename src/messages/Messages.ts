@@ -1,15 +1,15 @@
 import { randomUUID } from "node:crypto"
-import { Context, DateTime, Effect, Layer, Schema } from "effect"
+import { Context, DateTime, Effect, Layer, Option, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { repeatable } from "../database/DatabaseRetry.ts"
-import { storableJson } from "../database/StorableJson.ts"
 import { messageJson } from "../database/WireJson.ts"
 import { Caller } from "../domain/Caller.ts"
 import { Message } from "../domain/Message.ts"
 import type { TaskId, TaskWithFiles } from "../domain/Task.ts"
 import { type DatabaseUnavailable, TaskNotFound } from "../domain/TaskErrors.ts"
-import { type WholeTaskRow, wholeTaskColumns, wholeTaskOf } from "../tasks/TaskRow.ts"
+import { wholeTaskOf } from "../tasks/TaskRow.ts"
 import { visibleTo } from "../tasks/Visibility.ts"
+import { makeInsertMessage } from "./MessageInsertion.ts"
 import { messageColumns, type MessageRow } from "./MessagePage.ts"
 
 /** Messages as the users of a task read and write them; `Conversations` is the agent's side. */
@@ -39,7 +39,7 @@ export class Messages extends Context.Service<
     Messages,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      const whole = sql.literal(wholeTaskColumns("task"))
+      const insertMessage = makeInsertMessage(sql)
       const wholeTask = wholeTaskOf(sql)
       const columns = sql.literal(messageColumns("message"))
 
@@ -76,23 +76,11 @@ export class Messages extends Context.Service<
         return yield* sql<MessageRow>`SELECT ${columns} ${yield* pageOf(options)}`
       }, repeatable)
 
-      /** Stores the message, once, whose id it is given; answers the task. */
       const insert = Effect.fnUntraced(function* (id: string, taskId: TaskId, text: string) {
         const caller = yield* Caller
         const at = DateTime.toDateUtc(yield* DateTime.now)
-        // The task's row is locked first by every writer of messages: so positions and events follow the order of commits.
-        const [row] = yield* sql<WholeTaskRow>`
-          WITH task AS (
-            SELECT * FROM "Task" t WHERE "id" = ${taskId} AND ${visibleTo(sql, caller, "t")} FOR NO KEY UPDATE
-          ), message AS (
-            INSERT INTO "Message" ("id", "content", "role", "createdAt", "updatedAt", "taskId", "userId")
-            SELECT ${id}, ${storableJson([{ type: "text", text }])}::jsonb, 'USER', ${at}, ${at}, task."id", ${caller.userId} FROM task
-            ON CONFLICT ("id") DO NOTHING RETURNING "id", "taskId"
-          ), event AS (
-            INSERT INTO "TaskEvent" ("taskId", "kind", "messageId", "createdAt") SELECT "taskId", 'new_message', "id", ${at} FROM message
-          )
-          SELECT ${whole} FROM task`
-        return row === undefined ? yield* new TaskNotFound({ id: taskId }) : yield* wholeTask(row)
+        const task = yield* insertMessage({ id, taskId, text, at, caller })
+        return Option.isNone(task) ? yield* new TaskNotFound({ id: taskId }) : yield* wholeTask(task.value)
       }, repeatable)
 
       const addUserMessage = Effect.fn("Messages.addUserMessage")(function* (taskId: TaskId, text: string) {

@@ -5,7 +5,6 @@ import { ModelCatalog } from "../agent/models/ModelCatalog.ts"
 import { Analytics } from "../analytics/Analytics.ts"
 import { Settings } from "../config/Settings.ts"
 import { atMostOnce, repeatable } from "../database/DatabaseRetry.ts"
-import { storableJson, storableText } from "../database/StorableJson.ts"
 import { taskJson } from "../database/WireJson.ts"
 import { Caller } from "../domain/Caller.ts"
 import {
@@ -32,6 +31,7 @@ import { measure, metrics } from "../observability/Metrics.ts"
 import { currentTraceparent } from "../observability/TraceParent.ts"
 import { Placement } from "../placement/Placement.ts"
 import { Dispatch } from "./Dispatch.ts"
+import { makeInsertTask } from "./TaskInsertion.ts"
 import { listTasks, type TaskList, type TaskListOptions } from "./TaskList.ts"
 import { keepsDesktop, patchedColumns, type TaskPatch } from "./TaskPatch.ts"
 import { taskColumns, taskOf, type TaskRow, type WholeTaskRow, wholeTaskColumns, wholeTaskOf } from "./TaskRow.ts"
@@ -103,42 +103,16 @@ export class Tasks extends Context.Service<
       const whole = wholeTaskOf(sql)
       const visible = (alias: string) => Effect.map(Caller, (caller) => visibleTo(sql, caller, alias))
 
-      /** Inserts the task with all that belongs to it, unless an earlier attempt has done so; answers the row. */
+      const insertTask = makeInsertTask(sql)
+      /** Inserts the task with all that belongs to it, unless an earlier attempt has done so; answers the task. */
       const insert = Effect.fnUntraced(function* (id: TaskId, messageId: string, input: NewTask, model: TaskModel) {
         const { userId } = yield* Caller
         const at = DateTime.toDateUtc(yield* DateTime.now)
         const traceparent = Option.getOrNull(yield* currentTraceparent)
-        const files = input.files ?? []
-        const inserted = yield* sql<TaskRow>`
-          WITH task AS (
-            INSERT INTO "Task" ("id", "description", "type", "priority", "createdBy", "scheduledFor", "model", "createdAt", "updatedAt", "userId")
-            VALUES (${id}, ${storableText(input.description)}, ${input.type ?? "IMMEDIATE"}::"TaskType",
-              ${input.priority ?? "MEDIUM"}::"TaskPriority", ${input.createdBy ?? "USER"}::"Role",
-              ${input.scheduledFor === undefined ? null : DateTime.toDateUtc(input.scheduledFor)}, ${storableJson(model)}::jsonb, ${at}, ${at},
-              coalesce(${userId}, (SELECT p."userId" FROM "Task" p WHERE p."id" = ${input.parent ?? null})))
-            ON CONFLICT ("id") DO NOTHING RETURNING *
-          ), files AS (
-            INSERT INTO "File" ("id", "name", "type", "size", "data", "createdAt", "updatedAt", "taskId")
-            SELECT f.id, f.name, f.type, f.size, f.data, ${at}, ${at}, task."id"
-            FROM task, json_to_recordset(${storableJson(files.map((file) => ({ id: randomUUID(), ...file })))}::json)
-              AS f(id text, name text, type text, size int, data text)
-          ), message AS (
-            INSERT INTO "Message" ("id", "content", "role", "createdAt", "updatedAt", "taskId", "userId")
-            SELECT ${messageId}, ${storableJson([{ type: "text", text: firstMessage(input) }])}::jsonb, 'USER', ${at}, ${at}, task."id", ${userId} FROM task
-          ), wanted AS (
-            INSERT INTO "TaskDesktop" ("taskId", "desktop") SELECT task."id", w."desktop" FROM task, (
-              SELECT ${input.desktop ?? null}::text AS "desktop" UNION ALL SELECT "desktop" FROM "TaskDesktop" WHERE "taskId" = ${input.parent ?? null}
-            ) w WHERE w."desktop" IS NOT NULL
-          ), trace AS (
-            INSERT INTO "TaskTrace" ("taskId", "traceparent") SELECT task."id", ${traceparent} FROM task WHERE ${traceparent}::text IS NOT NULL
-          ), event AS (
-            INSERT INTO "TaskEvent" ("taskId", "kind", "payload", "createdAt") SELECT task."id", 'task_created', ${json}, ${at} FROM task
-          )
-          SELECT ${columns} FROM task`
-        const [row] =
-          inserted.length > 0
-            ? inserted
-            : yield* sql<TaskRow>`SELECT ${columns} FROM "Task" task WHERE task."id" = ${id}`
+        const inserted = yield* insertTask({ ...input, id, messageId, model, at, userId, traceparent })
+        const [row] = Option.isSome(inserted)
+          ? [inserted.value]
+          : yield* sql<TaskRow>`SELECT ${columns} FROM "Task" task WHERE task."id" = ${id}`
         return row === undefined ? yield* Effect.die(new Error("A task that was created is gone")) : taskOf(row)
       }, repeatable)
 
@@ -349,13 +323,6 @@ interface Transition<E> {
   /** What the task does next is done for this request: its run continues the request's trace. */
   readonly setsGoing?: boolean
   readonly refused: (id: TaskId) => E
-}
-
-/** The first USER message: the description, a space, and a line for each file (rest.md, POST /tasks). */
-const firstMessage = (task: NewTask): string => {
-  const files = task.files ?? []
-  const lines = files.map((file) => `File ${file.name} written to desktop.`).join("\n")
-  return files.length === 0 ? `${task.description} ` : `${task.description} \n\n${lines}`
 }
 
 /** A task's row after a change, with the desktop of its run. */

@@ -1,0 +1,72 @@
+import { Array as Arr, Effect, Option } from "effect"
+import type { SqlClient } from "effect/sql"
+import { gathered } from "../database/Gathered.ts"
+import { type Fields, recordStatement } from "../database/RecordStatement.ts"
+import type { CallerIdentity } from "../domain/Caller.ts"
+import type { TaskId } from "../domain/Task.ts"
+import { type WholeTaskRow, wholeTaskColumns } from "../tasks/TaskRow.ts"
+
+/** What a user says of a task. */
+export interface UserMessage {
+  readonly id: string
+  readonly taskId: TaskId
+  readonly text: string
+  readonly at: Date
+  readonly caller: CallerIdentity
+}
+
+/**
+ * Stores the message, once, whose id it is given, those that come together in one statement; answers the task, if there is one for the
+ * caller.
+ */
+export const makeInsertMessage = (sql: SqlClient.SqlClient) => {
+  const insertRecords = insertion(sql)
+  const insert = (messages: Arr.NonEmptyReadonlyArray<UserMessage>) =>
+    Effect.map(insertRecords(Arr.map(messages, recordOf)), (rows) => {
+      const tasks = new Map(rows.map(({ index, ...task }) => [index, task]))
+      return Arr.map(messages, (_, index) => Option.fromUndefinedOr(tasks.get(index)))
+    })
+  const insertTogether = gathered(insert)
+  return (message: UserMessage) =>
+    isLarge(message) ? Effect.map(insert([message]), Arr.headNonEmpty) : insertTogether(message)
+}
+
+/** Is not made to wait for others, nor they for it; nor would all of it fit into one statement. */
+const isLarge = ({ text }: UserMessage) => text.length > 100_000
+
+const recordOf = ({ at, caller, id, taskId, text }: UserMessage, index: number) => ({
+  index,
+  id,
+  taskId,
+  content: [{ type: "text", text }],
+  at: at.toISOString(),
+  userId: caller.userId,
+  seesAll: caller.seesAll
+})
+
+const fields: Fields<ReturnType<typeof recordOf>> = {
+  index: "int",
+  id: "text",
+  taskId: "text",
+  content: "jsonb",
+  at: "timestamp(3)",
+  userId: "text",
+  seesAll: "boolean"
+}
+
+// The task's row is locked first by every writer of messages: so positions and events follow the order of commits.
+const insertion = recordStatement<ReturnType<typeof recordOf>, WholeTaskRow & { readonly index: number }>(
+  fields,
+  (records) => `
+  WITH new AS (${records}), task AS (
+    SELECT n."index", t.* FROM new n JOIN "Task" t ON t."id" = n."taskId" AND (n."seesAll" OR n."userId" = t."userId")
+    ORDER BY t."id" FOR NO KEY UPDATE OF t
+  ), message AS (
+    INSERT INTO "Message" ("id", "content", "role", "createdAt", "updatedAt", "taskId", "userId")
+    SELECT n."id", n."content", 'USER', n."at", n."at", n."taskId", n."userId" FROM new n JOIN task ON task."index" = n."index" ORDER BY n."index"
+    ON CONFLICT ("id") DO NOTHING RETURNING "id", "taskId", "createdAt"
+  ), event AS (
+    INSERT INTO "TaskEvent" ("taskId", "kind", "messageId", "createdAt") SELECT "taskId", 'new_message', "id", "createdAt" FROM message
+  )
+  SELECT task."index", ${wholeTaskColumns("task")} FROM task`
+)
