@@ -1,4 +1,4 @@
-import { Clock, Context, DateTime, Duration, Effect, Fiber, Layer, Option, Schedule } from "effect"
+import { Array as Arr, Clock, Context, DateTime, Duration, Effect, Fiber, Layer, Option, Schedule } from "effect"
 import { SqlClient } from "effect/sql"
 import { Analytics } from "../analytics/Analytics.ts"
 import { Settings } from "../config/Settings.ts"
@@ -147,8 +147,17 @@ export class AgentLoop extends Context.Service<
         }
       })
 
-      /** One tool_use: recorded as started, carried out, recorded as done. Not to be torn apart. What changes nothing needs no record. */
-      const runTool = (claim: Claim, reply: Entry, use: ToolUseBlock, index: number) =>
+      /**
+       * One tool_use: recorded as started, carried out, recorded as done. Not to be torn apart. What changes nothing needs no record. After
+       * the last one of a reply, the results `before` it are stored along with its own: as `entry`, where that has been done.
+       */
+      const runTool = (
+        claim: Claim,
+        reply: Entry,
+        use: ToolUseBlock,
+        index: number,
+        before: ReadonlyArray<ToolResultBlock> | undefined
+      ) =>
         Effect.uninterruptibleMask(
           Effect.fnUntraced(function* (restore) {
             const changed = changedBy(use)
@@ -163,14 +172,18 @@ export class AgentLoop extends Context.Service<
             const running = runner.run(claim.task, use, place, restore)
             // Rows are known again when they are written twice: that may wait for the database, and be broken off.
             const done = yield* changed === "database" ? restore(running) : inHaste(running)
-            if (!isRecorded) return done
-            const stored = yield* conversations
-              .finishTool(reply.id, index, done.result)
-              .pipe(Effect.ensuring(Effect.sync(() => storing.delete(reply.id))), Effect.forkIn(scope))
+            if (!isRecorded) return { ...done, entry: undefined }
+            const record =
+              before === undefined || done.outcome !== undefined
+                ? Effect.as(conversations.finishTool(reply.id, index, done.result), undefined)
+                : conversations.finishLastTool(claim.lease, reply.id, index, Arr.append(before, done.result))
+            const stored = yield* record.pipe(
+              Effect.ensuring(Effect.sync(() => storing.delete(reply.id))),
+              Effect.forkIn(scope)
+            )
             storing.set(reply.id, stored)
             yield* Effect.timeoutOption(Fiber.await(stored), "2 seconds")
-            yield* restore(Fiber.join(stored))
-            return done
+            return { ...done, entry: yield* restore(Fiber.join(stored)) }
           })
         )
 
@@ -201,7 +214,9 @@ export class AgentLoop extends Context.Service<
         const isStale =
           !isNew && claim.interruptedAt !== null && DateTime.isLessThanOrEqualTo(reply.createdAt, claim.interruptedAt)
         const outcomes: Array<ToolOutcome> = []
-        for (const [index, use] of toolUses(reply.content).entries()) {
+        const uses = toolUses(reply.content)
+        let stored: Entry | undefined
+        for (const [index, use] of uses.entries()) {
           const known = journal.find((execution) => execution.index === index)
           const recalled = known === undefined ? undefined : yield* recall(reply, use, known, isStale)
           if (recalled !== undefined) {
@@ -210,12 +225,15 @@ export class AgentLoop extends Context.Service<
             outcomes.push({ result: toolResult(use.id, [text(notExecuted)], true), outcome: undefined })
           } else {
             yield* boundary(run)
-            outcomes.push(yield* runTool(claim, reply, use, index))
+            const isLast = index === uses.length - 1 && endOf(outcomes) === undefined
+            const done = yield* runTool(claim, reply, use, index, isLast ? resultsOf(outcomes) : undefined)
+            outcomes.push(done)
+            stored = done.entry
           }
         }
-        const end = outcomes.findLast(({ outcome }) => outcome !== undefined)?.outcome
-        const results = outcomes.map(({ result }) => result)
-        const append = conversations.appendResults(claim.lease, reply.id, results)
+        if (stored !== undefined) return { entry: stored, ended: false }
+        const end = endOf(outcomes)
+        const append = conversations.appendResults(claim.lease, reply.id, resultsOf(outcomes))
         const entry = yield* end === undefined
           ? append
           : append.pipe(
@@ -501,6 +519,10 @@ interface RunState {
   /** When the database was last asked whether the run still owns the task (UTC, ms). */
   confirmedAt: number
 }
+
+const endOf = (outcomes: ReadonlyArray<ToolOutcome>) =>
+  outcomes.findLast(({ outcome }) => outcome !== undefined)?.outcome
+const resultsOf = (outcomes: ReadonlyArray<ToolOutcome>) => outcomes.map(({ result }) => result)
 
 const spend = ({ spent }: RunState, { cost, tokens }: AnsweredCall): void => {
   spent.tokens += tokens.input + tokens.output

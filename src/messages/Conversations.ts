@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto"
-import { Context, DateTime, Effect, Layer, Option, Schema } from "effect"
+import { Array as Arr, Context, DateTime, Effect, Layer, Option, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { repeatable } from "../database/DatabaseRetry.ts"
 import { storableJson, storableText } from "../database/StorableJson.ts"
@@ -51,9 +51,18 @@ export interface NewSummary {
   readonly through: bigint
 }
 
+/** A started tool_use of a reply that has ended. */
+interface Finished {
+  readonly reply: MessageId
+  readonly index: number
+  readonly result: ToolResultBlock
+}
+
 /** Why a message is stored: it answers the tools of a reply, or it is a reply itself, of the given call. */
 interface Cause {
   readonly answers?: MessageId
+  /** The tool_use that has just ended, if its result is not in the journal yet. */
+  readonly last?: Finished
   readonly replyOf?: { readonly taskId: TaskId; readonly call: AnsweredCall }
 }
 
@@ -101,6 +110,13 @@ export class Conversations extends Context.Service<
       reply: MessageId,
       results: ReadonlyArray<ToolResultBlock>
     ) => Effect.Effect<Entry, LeaseLost | DatabaseUnavailable>
+    /** Both at once, for the last tool_use of a reply, whose result comes last. Where the lease is lost, the result is recorded all the same. */
+    readonly finishLastTool: (
+      lease: Lease,
+      reply: MessageId,
+      index: number,
+      results: Arr.NonEmptyReadonlyArray<ToolResultBlock>
+    ) => Effect.Effect<Entry, LeaseLost | DatabaseUnavailable>
     /** The same for a run that was broken off; nothing happens when the task is gone, goes on in another run, or has them. */
     readonly appendLateResults: (
       taskId: TaskId,
@@ -143,6 +159,10 @@ export class Conversations extends Context.Service<
         FROM "Task" t WHERE t."id" = ${taskId} FOR KEY SHARE
         ON CONFLICT ("id") DO NOTHING`
 
+      const recordResult = ({ index, reply, result }: Finished, at: Date) => sql`
+        UPDATE "ToolExecution" SET "finishedAt" = ${at}, "result" = ${storableJson(result)}::json
+        WHERE "messageId" = ${reply} AND "index" = ${index}::int AND "finishedAt" IS NULL`
+
       const { owned, seenOwned } = ownedTask(sql)
 
       /**
@@ -161,6 +181,10 @@ export class Conversations extends Context.Service<
           cause.replyOf === undefined
             ? sql`DELETE FROM "ToolExecution" USING m WHERE "ToolExecution"."messageId" = ${cause.answers ?? null}`
             : recordCall(ids.call, cause.replyOf.taskId, cause.replyOf.call, "reply", `(SELECT m."id" FROM m)`, at)
+        const finished =
+          cause.last === undefined
+            ? sql.literal("")
+            : sql`, finished AS (${recordResult(cause.last, at)} AND NOT EXISTS (SELECT 1 FROM m))`
         const inserted = yield* sql`
           WITH own AS (${task}), m AS (
             INSERT INTO "Message" ("id", "content", "role", "createdAt", "updatedAt", "taskId")
@@ -168,7 +192,7 @@ export class Conversations extends Context.Service<
             ON CONFLICT ("id") DO NOTHING RETURNING "id", "position", "role", "createdAt", "taskId"
           ), event AS (
             INSERT INTO "TaskEvent" ("taskId", "kind", "messageId", "createdAt") SELECT m."taskId", 'new_message', m."id", ${at} FROM m
-          ), also AS (${also})
+          ), also AS (${also})${finished}
           SELECT m."id", m."position", m."role", m."createdAt" FROM m`
         const row =
           inserted[0] ??
@@ -274,11 +298,16 @@ export class Conversations extends Context.Service<
         index: number,
         result: ToolResultBlock
       ) {
-        const at = DateTime.toDateUtc(yield* DateTime.now)
-        yield* sql`
-          UPDATE "ToolExecution" SET "finishedAt" = ${at}, "result" = ${storableJson(result)}::json
-          WHERE "messageId" = ${reply} AND "index" = ${index}::int AND "finishedAt" IS NULL`
+        yield* recordResult({ reply, index, result }, DateTime.toDateUtc(yield* DateTime.now))
       }, repeatable)
+
+      const finishLastTool = Effect.fn("Conversations.finishLastTool")(
+        (lease: Lease, reply: MessageId, index: number, results: Arr.NonEmptyReadonlyArray<ToolResultBlock>) =>
+          insert(owned(lease), "USER", results, {
+            answers: reply,
+            last: { reply, index, result: Arr.lastNonEmpty(results) }
+          }).pipe(orLost(lease))
+      )
 
       const executions = Effect.fn("Conversations.executions")(function* (reply: MessageId) {
         const rows =
@@ -319,6 +348,7 @@ export class Conversations extends Context.Service<
         appendNote,
         startTool,
         finishTool,
+        finishLastTool,
         executions,
         appendResults,
         appendLateResults,

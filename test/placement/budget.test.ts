@@ -8,7 +8,7 @@ import { migrated } from "../support/TestDatabase.ts"
 import { until } from "../support/Waiting.ts"
 
 /** Most statements for one iteration of a task: a model's call and one action (docs/scaling.md). */
-const budget = 6
+const budget = 5
 
 /** Statements that come by the clock, not by a task's iterations: locks and messages of the cluster, health, the desktop's state. */
 const isByTheClock = (text: string) =>
