@@ -210,7 +210,7 @@ layer(Server.layer, { timeout: "60 seconds", excludeTestServices: true })(
         release()
         yield* until(
           "the result is stored",
-          Effect.map(direct`SELECT 1 FROM "ToolExecution" WHERE "result" IS NOT NULL`, (rows) =>
+          Effect.map(direct`SELECT 1 FROM "Message" WHERE "content" @> '[{"type": "tool_result"}]'`, (rows) =>
             rows.length > 0 ? true : undefined
           )
         )
