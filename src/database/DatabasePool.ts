@@ -142,8 +142,8 @@ const make = Effect.fnUntraced(function* (config: PoolConfig) {
         })
       )
     }
-    const leased = Effect.scoped(Effect.flatMap(lease, on))
-    return hasRoom() ? Pool.use(pool, (item) => (item instanceof PooledSession ? on(item) : leased)) : leased
+    const leased = () => Effect.scoped(Effect.flatMap(lease, on))
+    return hasRoom() ? Pool.use(pool, (item) => (item instanceof PooledSession ? on(item) : leased())) : leased()
   }
 
   /** Keeps new statements away from the slow connections, and drops those that are dead. */

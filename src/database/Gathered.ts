@@ -1,4 +1,4 @@
-import { type Array as Arr, Effect, Exit, Request, RequestResolver, Semaphore } from "effect"
+import { Array as Arr, Effect, Exit, Request, RequestResolver, Semaphore } from "effect"
 import type { SqlError } from "effect/sql"
 import { isOutage } from "./DatabaseFailure.ts"
 
@@ -10,10 +10,12 @@ const most = 64
  * does not wait. PostgreSQL commits hundreds of rows at the cost of one, and only one transaction at a time where it notifies of them.
  *
  * `store` gets at least one input, answers for each in the same order, and does all of it or nothing. Where it fails and the database is
- * there, it is asked again with each input alone, so that nobody fails for the fault of another one.
+ * there, it is asked again with each input alone, so that nobody fails for the fault of another one. What `isLarge` is stored by itself at
+ * once: it is not made to wait for that of others, nor others for it; nor would all of it fit into one statement.
  */
 export const gathered = <I, A>(
-  store: (inputs: Arr.NonEmptyArray<I>) => Effect.Effect<Arr.NonEmptyArray<A>, SqlError.SqlError>
+  store: (inputs: Arr.NonEmptyArray<I>) => Effect.Effect<Arr.NonEmptyArray<A>, SqlError.SqlError>,
+  isLarge: (input: I) => boolean
 ): ((input: I) => Effect.Effect<A, SqlError.SqlError>) => {
   class Asked extends Request.Class<{ readonly input: I }, A, SqlError.SqlError> {}
   type Entries = Arr.NonEmptyArray<Request.Entry<Asked>>
@@ -46,5 +48,6 @@ export const gathered = <I, A>(
         )
       )
   })
-  return (input) => Effect.request(new Asked({ input }), resolver)
+  return (input) =>
+    isLarge(input) ? Effect.map(store([input]), Arr.headNonEmpty) : Effect.request(new Asked({ input }), resolver)
 }

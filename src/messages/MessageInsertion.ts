@@ -21,18 +21,15 @@ export interface UserMessage {
  */
 export const makeInsertMessage = (sql: SqlClient.SqlClient) => {
   const insertRecords = insertion(sql)
-  const insert = (messages: Arr.NonEmptyReadonlyArray<UserMessage>) =>
-    Effect.map(insertRecords(Arr.map(messages, recordOf)), (rows) => {
-      const tasks = new Map(rows.map(({ index, ...task }) => [index, task]))
-      return Arr.map(messages, (_, index) => Option.fromUndefinedOr(tasks.get(index)))
-    })
-  const insertTogether = gathered(insert)
-  return (message: UserMessage) =>
-    isLarge(message) ? Effect.map(insert([message]), Arr.headNonEmpty) : insertTogether(message)
+  return gathered(
+    (messages: Arr.NonEmptyReadonlyArray<UserMessage>) =>
+      Effect.map(insertRecords(Arr.map(messages, recordOf)), (rows) => {
+        const tasks = new Map(rows.map(({ index, ...task }) => [index, task]))
+        return Arr.map(messages, (_, index) => Option.fromUndefinedOr(tasks.get(index)))
+      }),
+    ({ text }) => text.length > 100_000
+  )
 }
-
-/** Is not made to wait for others, nor they for it; nor would all of it fit into one statement. */
-const isLarge = ({ text }: UserMessage) => text.length > 100_000
 
 const recordOf = ({ at, caller, id, taskId, text }: UserMessage, index: number) => ({
   index,

@@ -22,17 +22,15 @@ export interface TaskInsertion extends NewTask {
 /** Inserts a task with all that belongs to it, those that come together in one statement; none if there is one with the id already. */
 export const makeInsertTask = (sql: SqlClient.SqlClient) => {
   const insertRecords = insertion(sql)
-  const insert = (tasks: Arr.NonEmptyReadonlyArray<TaskInsertion>) =>
-    Effect.map(insertRecords(Arr.map(tasks, recordOf)), (rows) => {
-      const stored = new Map(rows.map((row) => [row.id, row]))
-      return Arr.map(tasks, ({ id }) => Option.fromUndefinedOr(stored.get(id)))
-    })
-  const insertTogether = gathered(insert)
-  return (task: TaskInsertion) => (isLarge(task) ? Effect.map(insert([task]), Arr.headNonEmpty) : insertTogether(task))
+  return gathered(
+    (tasks: Arr.NonEmptyReadonlyArray<TaskInsertion>) =>
+      Effect.map(insertRecords(Arr.map(tasks, recordOf)), (rows) => {
+        const stored = new Map(rows.map((row) => [row.id, row]))
+        return Arr.map(tasks, ({ id }) => Option.fromUndefinedOr(stored.get(id)))
+      }),
+    ({ description, files = [] }) => files.length > 0 || description.length > 100_000
+  )
 }
-
-/** What comes with files is not made to wait for that of others, nor others for it; nor would all of it fit into one statement. */
-const isLarge = ({ description, files = [] }: TaskInsertion) => files.length > 0 || description.length > 100_000
 
 const recordOf = (task: TaskInsertion) => ({
   id: task.id,

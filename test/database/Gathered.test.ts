@@ -4,17 +4,21 @@ import { SqlClient, SqlError } from "effect/sql"
 import { gathered } from "../../src/database/Gathered.ts"
 import { TestDatabase } from "../support/TestDatabase.ts"
 
+const never = () => false
+
 /** Stores numbers, and refuses negative ones; `sizes` of the statements that were asked for. */
 const numbers = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   yield* sql`CREATE TABLE number (n int PRIMARY KEY CHECK (n >= 0))`
   const sizes: Array<number> = []
-  const store = gathered((values: Arr.NonEmptyArray<number>) =>
-    Effect.gen(function* () {
-      sizes.push(values.length)
-      yield* sql`INSERT INTO number SELECT value::int FROM json_array_elements_text(${JSON.stringify(values)}::json)`
-      return Arr.map(values, (value) => `${value} is stored`)
-    })
+  const store = gathered(
+    (values: Arr.NonEmptyArray<number>) =>
+      Effect.gen(function* () {
+        sizes.push(values.length)
+        yield* sql`INSERT INTO number SELECT value::int FROM json_array_elements_text(${JSON.stringify(values)}::json)`
+        return Arr.map(values, (value) => `${value} is stored`)
+      }),
+    never
   )
   const stored = Effect.map(sql<{ n: number }>`SELECT n FROM number ORDER BY n`, (rows) => rows.map(({ n }) => n))
   return { store, stored, sizes }
@@ -64,7 +68,7 @@ describe("What is gathered", () => {
       const store = gathered((_: Arr.NonEmptyArray<number>) => {
         asked += 1
         return Effect.andThen(Effect.yieldNow, Effect.fail(away))
-      })
+      }, never)
       const failures = yield* Effect.forEach(upTo(20), (value) => Effect.flip(store(value)), {
         concurrency: "unbounded"
       })
