@@ -50,6 +50,7 @@ export class DatabasePool extends Context.Service<
 /** As `PgClient.make`, whose pool does not tell what it holds, and keeps connections that are dead without having been closed. */
 const make = Effect.fnUntraced(function* (config: PoolConfig) {
   const sessions = new Set<PooledSession>()
+  const scope = yield* Effect.scope
   const run = Effect.runForkWith(yield* Effect.context())
   const invalidate = (session: PooledSession) => run(Pool.invalidate(pool, session))
   const pool: Pool.Pool<PooledSession | NotOpened> = yield* Pool.makeWithTTL({
@@ -74,18 +75,6 @@ const make = Effect.fnUntraced(function* (config: PoolConfig) {
     }
     return false
   }
-
-  const used = (session: PooledSession) =>
-    Effect.acquireRelease(
-      Effect.sync(() => {
-        session.users += 1
-      }),
-      (_, exit) => {
-        session.users -= 1
-        // A request to cancel the statement may be still on its way, and would hit the next one.
-        return Exit.hasInterrupts(exit) ? Pool.invalidate(pool, session) : Effect.void
-      }
-    )
 
   const reserved = (session: PooledSession) =>
     Effect.andThen(
@@ -121,10 +110,28 @@ const make = Effect.fnUntraced(function* (config: PoolConfig) {
     )
   })
 
+  /** A connection that nobody else has for itself: between its leave of the pool and now, another one may have taken it. */
+  const taken: Effect.Effect<PooledSession, SqlError.SqlError, Scope.Scope> = Effect.gen(function* () {
+    const scope = yield* Scope.fork(yield* Effect.scope)
+    const session = yield* Scope.provide(lease, scope)
+    const isTaken = yield* Effect.acquireRelease(
+      Effect.sync(() => session.take()),
+      (isTaken, exit) => {
+        if (!isTaken) return Effect.void
+        session.giveBack()
+        // A stream may have been broken off.
+        return Exit.hasInterrupts(exit) ? Pool.invalidate(pool, session) : Effect.void
+      }
+    ).pipe(Scope.provide(scope))
+    if (isTaken) return session
+    yield* Scope.close(scope, Exit.void)
+    return yield* taken
+  })
+
   const exclusive = Effect.gen(function* () {
-    const session = yield* lease
-    yield* used(session)
+    const session = yield* taken
     yield* reserved(session)
+    yield* session.unshared
     // Waits, and can't be interrupted, until everything on its way is answered, also what nobody waits for any more.
     const connection = yield* session.awaiting(session.connection.pin)
     yield* nextMicrotask
@@ -133,18 +140,22 @@ const make = Effect.fnUntraced(function* (config: PoolConfig) {
   const exclusiveConnection = Effect.map(exclusive, ({ connection, session }) => sqlConnection(session, connection))
 
   const shared = <A, E, R>(statement: (connection: SqlConnection.Connection) => Effect.Effect<A, E, R>) => {
-    const on = (session: PooledSession) => {
-      session.users += 1
-      return Effect.ensuring(
-        statement(session.shared),
-        Effect.sync(() => {
-          session.users -= 1
-        })
-      )
-    }
-    const leased = () => Effect.scoped(Effect.flatMap(lease, on))
-    return hasRoom() ? Pool.use(pool, (item) => (item instanceof PooledSession ? on(item) : leased())) : leased()
+    const leased = (): Effect.Effect<A, E | SqlError.SqlError, R> =>
+      Effect.scoped(Effect.flatMap(lease, (session) => session.share(statement, leased)))
+    return hasRoom()
+      ? Pool.use(pool, (item) => (item instanceof PooledSession ? item.share(statement, leased) : leased()))
+      : leased()
   }
+
+  /**
+   * Effect's pool (4.1.0) wakes nobody when a connection is reserved between the moment at which it came free and the one at which those who
+   * wait for it would look: they would sleep on, though there may be more connections. Whoever comes has it look again.
+   */
+  const nudge = Effect.suspend(() =>
+    waiting === 0
+      ? Effect.void
+      : Effect.scoped(get(performance.now())).pipe(Effect.timeoutOption(slow), Effect.ignore, Effect.forkIn(scope))
+  )
 
   /** Keeps new statements away from the slow connections, and drops those that are dead. */
   const supervise = Effect.gen(function* () {
@@ -171,7 +182,7 @@ const make = Effect.fnUntraced(function* (config: PoolConfig) {
     })
     return yield* Effect.suspend(() =>
       Effect.forEach(new Set([...sessions, ...aside.keys()]), inspect, { discard: true })
-    ).pipe(Effect.repeat(Schedule.spaced(slow)))
+    ).pipe(Effect.andThen(nudge), Effect.repeat(Schedule.spaced(slow)))
   })
   // The pool closes after this, and waits for those who use its connections: whoever still does waits for an answer in vain.
   yield* Effect.addFinalizer(() =>

@@ -1,6 +1,6 @@
 import { Socket } from "node:net"
 import { PgConnection } from "@effect/sql-pg"
-import { Duration, Effect, Stream } from "effect"
+import { Duration, Effect, Exit, Stream } from "effect"
 import { type SqlConnection, SqlError } from "effect/sql"
 import { codeOf } from "./SqlFailure.ts"
 
@@ -14,14 +14,15 @@ export type SessionConfig = PgConnection.Config & {
 
 /** A connection to PostgreSQL in the pool, and what is known of its use. */
 export class PooledSession {
-  /** Who uses it now: one with the connection for itself, or several whose statements are answered one after the other. */
-  users = 0
   /** Reasons to give it to nobody else. */
   reservations = 0
   readonly connection: PgConnection.PgConnection
   /** The same for Effect's SQL client, for statements that share the connection. */
   readonly shared: SqlConnection.Connection
   private readonly socket: Socket
+  private sharers = 0
+  private isTaken = false
+  private readonly left = new Set<() => void>()
   private unanswered = 0
   private heardAt = 0
   private bytesRead = 0
@@ -40,6 +41,50 @@ export class PooledSession {
     return !this.socket.destroyed
   }
 
+  /** Who uses it now: several whose statements are answered one after the other, or one with the connection for itself. */
+  get users(): number {
+    return this.sharers + (this.isTaken ? 1 : 0)
+  }
+
+  /** Runs a statement beside those of others; where somebody has the connection for itself, `otherwise`. */
+  share<A, E, R, R2>(
+    statement: (connection: SqlConnection.Connection) => Effect.Effect<A, E, R>,
+    otherwise: () => Effect.Effect<A, E, R2>
+  ): Effect.Effect<A, E, R | R2> {
+    return Effect.uninterruptibleMask((restore): Effect.Effect<A, E, R | R2> => {
+      if (this.isTaken) return restore(otherwise())
+      this.sharers += 1
+      return Effect.ensuring(
+        restore(statement(this.shared)),
+        Effect.sync(() => {
+          this.sharers -= 1
+          if (this.sharers > 0) return
+          for (const leave of this.left) leave()
+          this.left.clear()
+        })
+      )
+    })
+  }
+
+  /** Has the connection for itself as soon as those who share it have their answers, until `giveBack`; false: another one has it. */
+  take(): boolean {
+    if (this.isTaken) return false
+    this.isTaken = true
+    return true
+  }
+
+  giveBack(): void {
+    this.isTaken = false
+  }
+
+  /** Waits for those who shared the connection before it was taken: their statements would wait behind all of the taker's. */
+  readonly unshared: Effect.Effect<void> = Effect.callback((resume) => {
+    if (this.sharers === 0) return resume(Effect.void)
+    const leave = () => resume(Effect.void)
+    this.left.add(leave)
+    return Effect.sync(() => this.left.delete(leave))
+  })
+
   /** Milliseconds since the server's last sign of life, if it owes an answer; otherwise 0. */
   get silence(): number {
     if (this.unanswered === 0) return 0
@@ -52,11 +97,12 @@ export class PooledSession {
     return Effect.suspend(() => {
       if (this.unanswered === 0) this.heard()
       this.unanswered += 1
-      return Effect.ensuring(
-        statement,
+      return Effect.onExit(statement, (exit) =>
         Effect.sync(() => {
           this.unanswered -= 1
           this.heard()
+          // A request to cancel it may be still on its way, and would hit the statement of whoever had the connection next.
+          if (this.isTaken && Exit.hasInterrupts(exit)) this.retire()
         })
       )
     })

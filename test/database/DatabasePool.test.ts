@@ -224,6 +224,30 @@ describe("DatabasePool", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live(
+    "has connections for all, however those come together who share them and those who keep one for themselves",
+    () =>
+      Effect.gen(function* () {
+        const url = yield* migrated
+        for (let round = 0; round < 20; round++) {
+          yield* Effect.gen(function* () {
+            const { sql } = yield* connectTo(url, { DATABASE_POOL_MAX: "4" })
+            const keepers = Array.from({ length: 2 }, () => Effect.asVoid(sql.reserve))
+            const sharers = Array.from({ length: 6 }, () => Effect.asVoid(sql`SELECT 1`))
+            const transactions = Array.from({ length: 4 }, () => Effect.asVoid(sql.withTransaction(sql`SELECT 1`)))
+            const fibers = yield* Effect.forEach([...keepers, ...sharers, ...transactions], (use) =>
+              Effect.repeat(Effect.yieldNow, { times: Math.floor(Math.random() * 20) }).pipe(
+                Effect.andThen(use),
+                Effect.forkScoped
+              )
+            )
+            // Whoever sleeps for ever is answered only once a keeper's connection counts as dead.
+            yield* Effect.timeout(Effect.forEach(fibers, Fiber.join), "5 seconds")
+          }).pipe(Effect.scoped)
+        }
+      }).pipe(Effect.scoped)
+  )
+
   it.live("does not break off a statement whose answer is long", () =>
     Effect.gen(function* () {
       const { sql } = yield* connectTo(yield* migrated, { DATABASE_STATEMENT_TIMEOUT: "300" })
