@@ -3,8 +3,9 @@ import { networkInterfaces } from "node:os"
 import * as NodeClusterSocket from "@effect/platform-node/NodeClusterSocket"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import { Duration, Effect, Layer, Option, Schema } from "effect"
-import { RunnerAddress, type ShardingConfig, SingleRunner } from "effect/cluster"
+import { RunnerAddress, ShardingConfig, SingleRunner, SqlMessageStorage } from "effect/cluster"
 import { Settings } from "../config/Settings.ts"
+import * as LockStorage from "./LockStorage.ts"
 
 /** The replica can't listen where the others are to reach it. */
 export class ClusterPortUnusable extends Schema.TaggedError<ClusterPortUnusable>()("ClusterPortUnusable", {
@@ -71,15 +72,17 @@ export const layer = Layer.unwrap(
     }
     const address = RunnerAddress.make(Option.getOrElse(clusterHost, ownAddress), clusterPort)
     const listen = listenAddress(address)
-    const replica = NodeClusterSocket.layer({
-      storage: "sql",
-      runnerHealth: "ping",
-      shardingConfig: {
-        ...shared,
-        runnerAddress: Option.some(address),
-        runnerListenAddress: Option.some(listen)
-      }
-    })
+    const shardingConfig = {
+      ...shared,
+      runnerAddress: Option.some(address),
+      runnerListenAddress: Option.some(listen)
+    }
+    const storage = Layer.mergeAll(SqlMessageStorage.layer, LockStorage.layer).pipe(
+      Layer.provide([ShardingConfig.layerFromEnv(shardingConfig), NodeCrypto.layerDigest])
+    )
+    const replica = NodeClusterSocket.layer({ storage: "byo", runnerHealth: "ping", shardingConfig }).pipe(
+      Layer.provideMerge(storage)
+    )
     return Layer.effectContext(
       Effect.mapError(Layer.build(replica), (error) =>
         error._tag === "SocketServerError"

@@ -6,7 +6,7 @@ import { click, done, type Machine, machine, showDesktops, untilHeldBy, untilSta
 import * as Anthropic from "../emulators/anthropic.ts"
 import type { MessagesRequest } from "../emulators/anthropicRequest.ts"
 import type { Scripted } from "../emulators/modelReplies.ts"
-import { makeReplica } from "../support/Replicas.ts"
+import { makeReplica, untilShared } from "../support/Replicas.ts"
 import { createTask, messagesOf, Stage, showTask, untilStatus } from "../support/Stage.ts"
 import { migrated } from "../support/TestDatabase.ts"
 import { until } from "../support/Waiting.ts"
@@ -32,15 +32,7 @@ const setUp = Effect.fnUntraced(function* (variables: Readonly<Record<string, st
     })
   )
   yield* Effect.forEach(replicas, ({ start }) => start)
-  // A task that begins earlier may have to move to the replica that came last, in the middle of what is looked at here.
-  yield* until(
-    "the replicas have shared the shards",
-    Effect.map(
-      sql`SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database
-        WHERE l.locktype = 'advisory' AND l.granted AND d.datname = current_database() GROUP BY l.pid HAVING count(*) > 64`,
-      (sessions) => (sessions.length === replicas.length ? true : undefined)
-    )
-  )
+  yield* untilShared(sql, replicas.length)
   const at = <A, E, R>({ url }: { readonly url: string }, effect: Effect.Effect<A, E, R>) =>
     Effect.provideService(effect, Stage, { url, sql, model, desktop: a.emulator() })
   /** What the replicas say, in their order. */

@@ -1,7 +1,9 @@
 import { Effect, Scope } from "effect"
+import type { SqlClient } from "effect/sql"
 import { Network } from "./Network.ts"
 import { type Decide, tap } from "./PostgresTap.ts"
 import { freePort, type ServiceProcess, spawnService, untilReady } from "./ServiceProcess.ts"
+import { until } from "./Waiting.ts"
 
 /** A replica of the service: a process that may end and be started again, on its own way to the database. */
 export interface Replica {
@@ -21,9 +23,11 @@ export const makeReplica = Effect.fnUntraced(function* (options: {
   readonly decide: Decide
   readonly variables: Readonly<Record<string, string>>
   readonly isOneOfMany: boolean
+  /** Milliseconds that a statement needs to PostgreSQL, and its answer back. */
+  readonly latency?: number
 }) {
   const way = yield* tap(options.databaseUrl, options.decide)
-  const network = yield* Network.to(way.url)
+  const network = yield* Network.to(way.url, options.latency)
   const port = yield* freePort
   const clusterPort = yield* freePort
   const cluster = options.isOneOfMany
@@ -53,3 +57,14 @@ export const makeReplica = Effect.fnUntraced(function* (options: {
     }).pipe(Scope.provide(scope))
   } satisfies Replica
 })
+
+/** Waits until each of so many replicas has its share of the desktops: a task that begins earlier may have to move to the one that came last. */
+export const untilShared = (sql: SqlClient.SqlClient, replicas: number) =>
+  until(
+    "the replicas have shared the shards",
+    Effect.map(
+      sql`SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+        WHERE l.locktype = 'advisory' AND l.granted AND d.datname = current_database() GROUP BY l.pid HAVING count(*) > 64`,
+      (sessions) => (sessions.length === replicas ? true : undefined)
+    )
+  )

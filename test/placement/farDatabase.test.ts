@@ -1,0 +1,27 @@
+import { PgClient } from "@effect/sql-pg"
+import { it } from "@effect/vitest"
+import { Effect, Redacted } from "effect"
+import { Reactivity } from "effect/reactivity"
+import { makeReplica, untilShared } from "../support/Replicas.ts"
+import { migrated } from "../support/TestDatabase.ts"
+
+it.live(
+  "replicas: one that comes later gets its share of the desktops, also where the database is far away",
+  () =>
+    Effect.gen(function* () {
+      const databaseUrl = yield* migrated
+      const sql = yield* PgClient.make({ url: Redacted.make(databaseUrl) }).pipe(Effect.provide(Reactivity.layer))
+      for (const replicas of [1, 2]) {
+        const { start } = yield* makeReplica({
+          databaseUrl,
+          decide: () => "pass",
+          isOneOfMany: true,
+          variables: {},
+          latency: 25
+        })
+        yield* start
+        yield* untilShared(sql, replicas)
+      }
+    }).pipe(Effect.scoped),
+  90_000
+)
