@@ -161,6 +161,9 @@ const openSocket = ({ host, port }: SessionConfig): Socket =>
     ? new GatheringSocket().connect(`${host}/.s.PGSQL.${port}`)
     : new GatheringSocket().setNoDelay().setKeepAlive(true, 15_000).connect(port, host)
 
+/** As much as is read from a connection at a time, in bytes: what Node allocates for each piece that it reads. */
+const readSize = 64 * 1024
+
 /**
  * What is written while the event loop goes once through what came in leaves together: a system call costs as much as a small statement.
  * Who finds the connection idle does not wait for others.
@@ -170,10 +173,16 @@ class GatheringSocket extends Socket {
   private isAwaited = false
 
   constructor() {
-    super()
-    this.on("data", () => {
-      this.isAwaited = false
+    super({
+      onread: { buffer: Buffer.allocUnsafe(readSize), callback: (length, buffer) => this.received(length, buffer) }
     })
+  }
+
+  /** The driver copies what it gets before it returns, so that one buffer does for all answers. */
+  private received(length: number, buffer: Uint8Array): boolean {
+    this.isAwaited = false
+    this.emit("data", buffer.subarray(0, length))
+    return true
   }
 
   override write(data: string | Uint8Array, done?: (error?: Error | null) => void): boolean
