@@ -20,8 +20,8 @@ import { conclude, type Target } from "./verdict.ts"
  * `node bench/http.ts [part of a route's name]`; the results of a full run are in bench/results/http.json.
  */
 
-const rounds = 5
-const roundMs = 700
+const rounds = 15
+const roundMs = 400
 const only = process.argv[2] ?? ""
 
 interface Route extends Question {
