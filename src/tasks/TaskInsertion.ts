@@ -4,9 +4,29 @@ import type { SqlClient } from "effect/sql"
 import { gathered } from "../database/Gathered.ts"
 import { type Fields, recordStatement } from "../database/RecordStatement.ts"
 import { taskJson } from "../database/WireJson.ts"
-import type { TaskId, TaskModel } from "../domain/Task.ts"
+import type { Role, TaskId, TaskModel, TaskPriority, TaskType } from "../domain/Task.ts"
 import { taskColumns, type TaskRow } from "./TaskRow.ts"
-import type { NewTask } from "./Tasks.ts"
+
+/** What a client, or the agent, says of a task to be created; absent fields get the schema's defaults. */
+export interface NewTask {
+  /** Absent: a new one. A task that has the id already is not created again. */
+  readonly id?: TaskId
+  readonly description: string
+  readonly type?: TaskType | undefined
+  readonly scheduledFor?: DateTime.Utc | undefined
+  readonly priority?: TaskPriority | undefined
+  readonly createdBy?: Role | undefined
+  /** Absent: the catalog's default model. */
+  readonly model?: TaskModel | undefined
+  /** Name of the desktop to run on; absent: any. */
+  readonly desktop?: string | undefined
+  /** The task whose agent creates this one: it goes to the desktop that its parent asks for, too. */
+  readonly parent?: TaskId | undefined
+  /** `data` is base64, without a data URL's prefix; `size` in bytes as stated by the client. */
+  readonly files?:
+    | ReadonlyArray<{ readonly name: string; readonly type: string; readonly size: number; readonly data: string }>
+    | undefined
+}
 
 /** All that is stored of a new task. */
 export interface TaskInsertion extends NewTask {

@@ -7,16 +7,7 @@ import { Settings } from "../config/Settings.ts"
 import { atMostOnce, repeatable } from "../database/DatabaseRetry.ts"
 import { taskJson } from "../database/WireJson.ts"
 import { Caller } from "../domain/Caller.ts"
-import {
-  finishedStatuses,
-  type Role,
-  type Task,
-  TaskId,
-  type TaskModel,
-  type TaskPriority,
-  type TaskType,
-  type TaskWithFiles
-} from "../domain/Task.ts"
+import { finishedStatuses, type Task, TaskId, type TaskModel, type TaskWithFiles } from "../domain/Task.ts"
 import {
   DatabaseUnavailable,
   InvalidRequest,
@@ -31,32 +22,11 @@ import { measure, metrics } from "../observability/Metrics.ts"
 import { currentTraceparent } from "../observability/TraceParent.ts"
 import { Placement } from "../placement/Placement.ts"
 import { Dispatch } from "./Dispatch.ts"
-import { makeInsertTask } from "./TaskInsertion.ts"
+import { makeInsertTask, type NewTask } from "./TaskInsertion.ts"
 import { listTasks, type TaskList, type TaskListOptions } from "./TaskList.ts"
 import { keepsDesktop, patchedColumns, type TaskPatch } from "./TaskPatch.ts"
 import { taskColumns, taskOf, type TaskRow, type WholeTaskRow, wholeTaskColumns, wholeTaskOf } from "./TaskRow.ts"
 import { visibleTo } from "./Visibility.ts"
-
-/** What a client, or the agent, says of a task to be created; absent fields get the schema's defaults. */
-export interface NewTask {
-  /** Absent: a new one. A task that has the id already is not created again. */
-  readonly id?: TaskId
-  readonly description: string
-  readonly type?: TaskType | undefined
-  readonly scheduledFor?: DateTime.Utc | undefined
-  readonly priority?: TaskPriority | undefined
-  readonly createdBy?: Role | undefined
-  /** Absent: the catalog's default model. */
-  readonly model?: TaskModel | undefined
-  /** Name of the desktop to run on; absent: any. */
-  readonly desktop?: string | undefined
-  /** The task whose agent creates this one: it goes to the desktop that its parent asks for, too. */
-  readonly parent?: TaskId | undefined
-  /** `data` is base64, without a data URL's prefix; `size` in bytes as stated by the client. */
-  readonly files?:
-    | ReadonlyArray<{ readonly name: string; readonly type: string; readonly size: number; readonly data: string }>
-    | undefined
-}
 
 /** Tasks as their users see and steer them: a task of somebody else is as if absent. Every change is committed, with its event, before the effect returns. */
 export class Tasks extends Context.Service<
