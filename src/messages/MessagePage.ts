@@ -75,14 +75,20 @@ const contentOf = (row: MessageRow, images: ShownImages): Content => {
 }
 
 const messagePieces = (
-  { createdAt, id, role, summaryId, taskId, updatedAt }: MessageRow,
+  { createdAt, id, summaryId, taskId, updatedAt }: MessageRow,
+  role: Role,
   content: ReadonlyArray<Piece>,
   more = ""
-): ReadonlyArray<Piece> => [
-  `{"id":${JSON.stringify(id)},"content":`,
-  ...content,
-  `,"role":"${role}","createdAt":"${createdAt.toISOString()}","updatedAt":"${updatedAt.toISOString()}","taskId":${JSON.stringify(taskId)},"summaryId":${JSON.stringify(summaryId)}${more}}`
-]
+): ReadonlyArray<Piece> => {
+  const created = createdAt.toISOString()
+  // Most messages never change, and writing a date takes longer than anything else here.
+  const updated = updatedAt.getTime() === createdAt.getTime() ? created : updatedAt.toISOString()
+  return [
+    `{"id":${JSON.stringify(id)},"content":`,
+    ...content,
+    `,"role":"${role}","createdAt":"${created}","updatedAt":"${updated}","taskId":${JSON.stringify(taskId)},"summaryId":${JSON.stringify(summaryId)}${more}}`
+  ]
+}
 
 const separated = (items: ReadonlyArray<ReadonlyArray<Piece>>): ReadonlyArray<Piece> =>
   items.flatMap((pieces, index) => (index === 0 ? pieces : [",", ...pieces]))
@@ -117,7 +123,7 @@ const page = (rows: ReadonlyArray<MessageRow>, pieces: ReadonlyArray<Piece>): Js
 
 /** The messages as `MessagesApi` lists them. */
 export const listPage = (rows: ReadonlyArray<MessageRow>, images: ShownImages = "inline"): JsonPage =>
-  page(rows, ["[", ...separated(rows.map((row) => messagePieces(row, contentOf(row, images).pieces))), "]"])
+  page(rows, ["[", ...separated(rows.map((row) => messagePieces(row, row.role, contentOf(row, images).pieces))), "]"])
 
 interface Shown {
   readonly role: Role
@@ -131,7 +137,7 @@ const shown = (row: MessageRow, images: ShownImages): Shown => {
   const asIs = (role: Shown["role"]): Shown => ({
     role,
     takeOver: false,
-    pieces: messagePieces({ ...row, role }, pieces)
+    pieces: messagePieces(row, role, pieces)
   })
   if (row.role !== "USER" || types.every((type) => type === "tool_result")) return asIs("ASSISTANT")
   if (!types.every((type) => type === "user_action")) return asIs("USER")
@@ -139,7 +145,7 @@ const shown = (row: MessageRow, images: ShownImages): Shown => {
   return {
     role: "ASSISTANT",
     takeOver: true,
-    pieces: messagePieces({ ...row, role: "ASSISTANT" }, [JSON.stringify(actions)], ',"take_over":true')
+    pieces: messagePieces(row, "ASSISTANT", [JSON.stringify(actions)], ',"take_over":true')
   }
 }
 
