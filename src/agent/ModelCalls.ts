@@ -37,6 +37,8 @@ export type Waiting<E, R> = (reason: string) => Effect.Effect<void, E, R>
 export class ModelCalls extends Context.Service<
   ModelCalls,
   {
+    /** Loads what a call of the model needs, so that a call to come leaves at once. What is wrong with the model, the call says. */
+    readonly load: (model: Schema.Json) => Effect.Effect<void>
     /**
      * The next reply. Transient failures are retried for BYTEBOT_MODEL_RETRY_FOR, honouring the provider's Retry-After; a model that
      * stays unavailable gives way to BYTEBOT_MODEL_FALLBACKS.
@@ -160,7 +162,14 @@ export class ModelCalls extends Context.Service<
           : { content: words, call: { ...call, prefix: null } }
       })
 
-      return ModelCalls.of({ reply, summary })
+      const load = (model: Schema.Json) =>
+        decodeStored(model).pipe(
+          Effect.flatMap(({ provider }) => models.of(provider)),
+          Effect.flatMap((language) => language.load),
+          Effect.ignore
+        )
+
+      return ModelCalls.of({ load, reply, summary })
     })
   )
 }

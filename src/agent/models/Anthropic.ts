@@ -74,7 +74,7 @@ export const make = (options: { readonly apiKey: Redacted.Redacted; readonly bas
       })
       return yield* toModels(page)
     }).pipe(Effect.withSpan("Anthropic.list"))
-    return { generate, list, limits } satisfies LanguageModel
+    return { load: Effect.asVoid(client), generate, list, limits } satisfies LanguageModel
   })
 
 const toParams = (request: ModelRequest): AnthropicClient.MessageCreateParamsNonStreaming => ({

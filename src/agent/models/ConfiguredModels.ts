@@ -50,6 +50,7 @@ const keepingSecret = (keys: ReadonlyArray<string>, language: LanguageModel): La
       ...(retryAfter === undefined ? {} : { retryAfter })
     })
   return {
+    load: language.load,
     generate: (request) => Effect.mapError(language.generate(request), withoutKeys),
     list: Effect.mapError(language.list, withoutKeys),
     limits: language.limits

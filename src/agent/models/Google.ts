@@ -88,7 +88,7 @@ export const make = (options: { readonly apiKey: Redacted.Redacted; readonly bas
       })
       return yield* toModels(page)
     }).pipe(Effect.withSpan("Google.list"))
-    return { generate, list, limits } satisfies LanguageModel
+    return { load: Effect.asVoid(client), generate, list, limits } satisfies LanguageModel
   })
 
 const unanswered = (cause: unknown): ModelError => {

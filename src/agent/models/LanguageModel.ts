@@ -58,6 +58,8 @@ export interface RequestLimits {
 
 /** One provider's models; interruption aborts the call. */
 export interface LanguageModel {
+  /** Loads the provider's SDK, which takes a while, where that has not been done; a call does so, too. */
+  readonly load: Effect.Effect<void>
   readonly generate: (request: ModelRequest) => Effect.Effect<ModelReply, ModelError>
   /** Models that the provider's endpoint lists and that can do our work (tools and images), as far as it says so. */
   readonly list: Effect.Effect<ReadonlyArray<Model>, ModelError>

@@ -83,7 +83,7 @@ export const make = (options: { readonly apiKey: Redacted.Redacted; readonly bas
       return fromListed(data.map(({ id }) => id))
     }).pipe(Effect.withSpan("OpenAI.list"))
 
-    return { generate, list, limits } satisfies LanguageModel
+    return { load: Effect.asVoid(loaded), generate, list, limits } satisfies LanguageModel
   })
 
 /** Of GET /v1/models. */

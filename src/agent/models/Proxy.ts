@@ -91,7 +91,7 @@ export const make = (options: { readonly url: string; readonly apiKey: Redacted.
       return data.map(({ id }) => ({ provider: "proxy" as const, name: id, title: id, contextWindow }))
     }).pipe(Effect.withSpan("Proxy.list"))
 
-    return { generate, list, limits } satisfies LanguageModel
+    return { load: Effect.asVoid(loaded), generate, list, limits } satisfies LanguageModel
   })
 
 const isUnknownPath = (error: ModelError | OpenAIProblem): error is OpenAIProblem =>
