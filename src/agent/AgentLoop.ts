@@ -342,8 +342,6 @@ export class AgentLoop extends Context.Service<
       const iterate = Effect.fn("AgentLoop.iterate")(function* (run: Run, state: RunState) {
         const { claim, handover } = run
         yield* Effect.annotateCurrentSpan({ "task.id": claim.lease.taskId, iteration: state.spent.replies + 1 })
-        // Between the database's word and the call there must be no time to be frozen in.
-        yield* models.load(claim.task.model)
         yield* confirm(claim.lease, state)
         const reply = yield* ask(run, state)
         if (reply.content.length === 0) {
@@ -416,6 +414,8 @@ export class AgentLoop extends Context.Service<
           confirmedAt: DateTime.toEpochMillis(claim.claimedAt)
         }
         remember(state, loaded.entries)
+        // Between the database's word that the task is still ours and the call there must be no time to be frozen in.
+        yield* models.load(claim.task.model)
         for (;;) {
           const isOver = yield* run.trace.step(
             Effect.gen(function* () {

@@ -50,7 +50,6 @@ export class DatabasePool extends Context.Service<
 /** As `PgClient.make`, whose pool does not tell what it holds, and keeps connections that are dead without having been closed. */
 const make = Effect.fnUntraced(function* (config: PoolConfig) {
   const sessions = new Set<PooledSession>()
-  const scope = yield* Effect.scope
   const run = Effect.runForkWith(yield* Effect.context())
   const invalidate = (session: PooledSession) => run(Pool.invalidate(pool, session))
   const pool: Pool.Pool<PooledSession | NotOpened> = yield* Pool.makeWithTTL({
@@ -154,7 +153,7 @@ const make = Effect.fnUntraced(function* (config: PoolConfig) {
   const nudge = Effect.suspend(() =>
     waiting === 0
       ? Effect.void
-      : Effect.scoped(get(performance.now())).pipe(Effect.timeoutOption(slow), Effect.ignore, Effect.forkIn(scope))
+      : Effect.scoped(get(performance.now())).pipe(Effect.timeoutOption(slow), Effect.ignore, Effect.forkChild)
   )
 
   /** Keeps new statements away from the slow connections, and drops those that are dead. */
