@@ -5,7 +5,6 @@ import { OtlpExporter, OtlpLogger, OtlpMetrics, OtlpSerialization, OtlpTracer } 
 import packageJson from "../../package.json" with { type: "json" }
 import { withoutCredentials } from "../config/Credentials.ts"
 import { Settings, type SettingsValues } from "../config/Settings.ts"
-import * as ProtobufTraces from "./ProtobufTraces.ts"
 import { isQuiet } from "./QuietRequests.ts"
 import { samplerOf } from "./Sampler.ts"
 import { quietRequest, serviceTracer } from "./ServiceTracer.ts"
@@ -55,7 +54,7 @@ const exporters = (endpoint: string, settings: SettingsValues): Layer.Layer<neve
   const queries = Layer.succeed(UrlParams.CurrentRedactedNames, hiddenParameters)
   return Layer.mergeAll(tracer, names, queries, OtlpMetrics.layer(to("metrics")), OtlpLogger.layer(to("logs"))).pipe(
     Layer.provide(OtlpExporter.layerFlusher),
-    Layer.provide(settings.otelProtocol === "http/json" ? OtlpSerialization.layerJson : ProtobufTraces.layer),
+    Layer.provide(settings.otelProtocol === "http/json" ? OtlpSerialization.layerJson : OtlpSerialization.layerProtobuf),
     Layer.provide(client(withoutCredentials(endpoint))),
     // The settings have said it all: neither their defaults nor `.env` are known to the process's environment.
     Layer.provide(Layer.succeed(ConfigProvider.ConfigProvider, ConfigProvider.fromUnknown({})))
