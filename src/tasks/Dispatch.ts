@@ -1,17 +1,26 @@
-import { Array as Arrays, Context, type DateTime, Effect, Layer, Option, Random } from "effect"
+import { Array as Arrays, Context, type DateTime, Duration, Effect, Layer, Option, Queue, Random } from "effect"
 import { Settings } from "../config/Settings.ts"
 import { DesktopStates } from "../desktop/DesktopStates.ts"
+import { untraced } from "../observability/TraceParent.ts"
 import { Placement } from "../placement/Placement.ts"
+
+/** Shortest time between two wake-ups for new tasks. A wake-up costs several statements; one finds all tasks that came before it. */
+const wakeInterval = Duration.millis(50)
 
 /** Gets idle desktops to work. Never fails: the reconciler finds what was missed. */
 export class Dispatch extends Context.Service<
   Dispatch,
   {
     /**
-     * Wakes one idle desktop that could run a due task, if there is one. To be called after each commit that makes a task due, and after
-     * each claim: whoever takes a task passes the word on, so that no desktop stays idle when several tasks come at once.
+     * Wakes one idle desktop that could run a due task, if there is one. A worker calls it after each claim, so that no desktop stays idle
+     * when several tasks come at once.
      */
     readonly wakeIdle: Effect.Effect<void>
+    /**
+     * The same for the caller of a commit that made a task due. Returns at once. Requests within 50 ms share one wake-up, which is sent
+     * after the last of them.
+     */
+    readonly wakeSoon: Effect.Effect<void>
     /** Wakes one desktop at an instant (UTC), the named one if a task asks for it; survives restarts. */
     readonly wakeAt: (at: DateTime.Utc, desktop: string | undefined) => Effect.Effect<void>
   }
@@ -38,7 +47,18 @@ export class Dispatch extends Context.Service<
         yield* placement.wakeAt((yield* Random.choice(candidates)).url, at)
       })
 
-      return Dispatch.of({ wakeIdle: desktops.length === 0 ? Effect.void : wakeIdle, wakeAt })
+      const requests = yield* Queue.sliding<void>(1)
+      yield* Queue.take(requests).pipe(
+        Effect.andThen(wakeIdle),
+        Effect.andThen(Effect.sleep(wakeInterval)),
+        Effect.forever,
+        untraced,
+        Effect.forkScoped
+      )
+
+      return desktops.length === 0
+        ? Dispatch.of({ wakeIdle: Effect.void, wakeSoon: Effect.void, wakeAt })
+        : Dispatch.of({ wakeIdle, wakeSoon: Effect.asVoid(Queue.offer(requests, undefined)), wakeAt })
     })
   )
 }

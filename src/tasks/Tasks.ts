@@ -114,7 +114,7 @@ export class Tasks extends Context.Service<
         const task = yield* insert(id, randomUUID(), input, model)
         const due = task.scheduledFor
         yield* due === null || DateTime.isLessThanOrEqualTo(due, yield* DateTime.now)
-          ? dispatch.wakeIdle
+          ? dispatch.wakeSoon
           : dispatch.wakeAt(due, input.desktop)
         return input.desktop === undefined ? task : { ...task, desktop: input.desktop }
       })

@@ -65,8 +65,6 @@ for (const protocol of ["http/protobuf", "http/json"]) {
           "POST /tasks",
           "  Tasks.create",
           "    bytebot",
-          "    Placement.wake",
-          "      Desktop.client.Wake",
           "    invoke_agent bytebot-agent",
           "      Conversations.load",
           "        bytebot",
