@@ -54,7 +54,9 @@ const exporters = (endpoint: string, settings: SettingsValues): Layer.Layer<neve
   const queries = Layer.succeed(UrlParams.CurrentRedactedNames, hiddenParameters)
   return Layer.mergeAll(tracer, names, queries, OtlpMetrics.layer(to("metrics")), OtlpLogger.layer(to("logs"))).pipe(
     Layer.provide(OtlpExporter.layerFlusher),
-    Layer.provide(settings.otelProtocol === "http/json" ? OtlpSerialization.layerJson : OtlpSerialization.layerProtobuf),
+    Layer.provide(
+      settings.otelProtocol === "http/json" ? OtlpSerialization.layerJson : OtlpSerialization.layerProtobuf
+    ),
     Layer.provide(client(withoutCredentials(endpoint))),
     // The settings have said it all: neither their defaults nor `.env` are known to the process's environment.
     Layer.provide(Layer.succeed(ConfigProvider.ConfigProvider, ConfigProvider.fromUnknown({})))
