@@ -7,78 +7,99 @@ import { Effect, Redacted } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { SqlClient } from "effect/sql"
 import * as EmbeddedPostgres from "../src/database/EmbeddedPostgres.ts"
+import { decodeTask, request } from "../test/support/RestClient.ts"
+import { until } from "../test/support/Waiting.ts"
 import { ask, load, type Question } from "./http/client.ts"
 import { fillMessages, fillTasks } from "./http/data.ts"
+import { instantServer } from "./instant.ts"
 import { say } from "./report.ts"
 import { folder, memoryBytes, serviceProcess } from "./serviceProcess.ts"
 import { inWords, median, spread } from "./statistics.ts"
 import { conclude, type Target } from "./verdict.ts"
 
 /**
- * Throughput and slowest answers of the REST routes against the least code that answers the same bytes (bench/baseline/server.ts): both as processes
+ * Throughput and slowest answers of the REST routes against the least code that answers the same JSON (bench/baseline/server.ts): both as processes
  * of their own, on the same database, alternating, and compared round by round; and the memory that one request for a large page takes.
+ * A desktop and a model are configured; one task holds the desktop all the while, as it does for users while the agent works.
  * `node bench/http.ts [part of a route's name]`; the results of a full run are in bench/results/http.json.
  */
 
-const rounds = 15
-const roundMs = 400
+const rounds = 5
+const roundMs = 1_000
+const warmUpMs = 4_000
 const only = process.argv[2] ?? ""
 
 interface Route extends Question {
   readonly name: string
   /** Of two databases, the one with a million tasks; else with a thousand. */
   readonly isOfMany?: boolean
-  /** Where the baseline has it, if elsewhere: then its bytes differ in blanks. */
-  readonly baselinePath?: string
-  /** Large answers are not asked for 128 at a time. */
+  /** Large answers are asked for 1 and 4 at a time, others 1 and 32. */
   readonly isLarge?: boolean
+  /** Least throughput ÷ the baseline's, one at a time and several at a time; a route without it is reported only. */
+  readonly targets?: readonly [number, number]
 }
 
 const routes: ReadonlyArray<Route> = [
-  { name: "GET /tasks/:id", method: "GET", path: "/tasks/bench" },
-  { name: "GET /tasks?limit=10 of 1,000", method: "GET", path: "/tasks?limit=10" },
-  { name: "GET /tasks?limit=10 of 1,000,000", method: "GET", path: "/tasks?limit=10", isOfMany: true },
+  { name: "GET /tasks/:id", method: "GET", path: "/tasks/bench", targets: [0.5, 0.7] },
+  { name: "GET /tasks?limit=10 of 1,000", method: "GET", path: "/tasks?limit=10", targets: [0.5, 0.7] },
+  // A counter kept by triggers against a count of all rows: it says what the counter saves, not how fast the code is.
+  {
+    name: "GET /tasks?limit=10 of 1,000,000 (a counter against a count)",
+    method: "GET",
+    path: "/tasks?limit=10",
+    isOfMany: true
+  },
   {
     name: "POST /tasks",
     method: "POST",
     path: "/tasks",
-    body: JSON.stringify({
-      description: "x",
-      scheduledFor: "2099-01-01T00:00:00.000Z",
-      model: { provider: "anthropic", name: "m" }
-    })
+    body: JSON.stringify({ description: "x", model: { provider: "anthropic", name: "m" } }),
+    targets: [0.35, 0.5]
   },
-  { name: "POST /tasks/:id/messages", method: "POST", path: "/tasks/written/messages", body: '{"message":"hello"}' },
-  { name: "GET processed, 100 messages", method: "GET", path: "/tasks/bench/messages/processed?limit=100" },
+  {
+    name: "POST /tasks/:id/messages",
+    method: "POST",
+    path: "/tasks/written/messages",
+    body: '{"message":"hello"}',
+    targets: [0.5, 0.7]
+  },
+  {
+    name: "GET processed, 100 messages",
+    method: "GET",
+    path: "/tasks/bench/messages/processed?limit=100",
+    targets: [0.5, 0.7]
+  },
+  {
+    name: "GET messages, 50 × 200 kB",
+    method: "GET",
+    path: "/tasks/shots50/messages?limit=50",
+    isLarge: true,
+    targets: [0.5, 0.7]
+  },
   {
     name: "GET processed, 300 × 150 kB",
     method: "GET",
     path: "/tasks/shots300/messages/processed?limit=1000&page=1",
-    baselinePath: "/tasks/shots300/messages?limit=1000&streamed=1",
-    isLarge: true
-  },
-  {
-    name: "GET messages, 100 × 500 kB",
-    method: "GET",
-    path: "/tasks/shots100/messages?limit=100",
-    baselinePath: "/tasks/shots100/messages?limit=100&streamed=1",
-    isLarge: true
+    isLarge: true,
+    targets: [0.5, 0.7]
   }
 ]
 
-/** Headers whose values may differ; the tag of a page of messages is made from less than the page. */
-const passing = new Set(["date", "x-request-id", "etag"])
+/** Headers whose values may differ: PostgreSQL's JSON has blanks, and the tag of a large page is made from less than the page. */
+const passing = new Set(["date", "x-request-id", "etag", "content-length"])
 
-/** Fails where the baseline answers other bytes than the service: it would have less, or more, to do. A new row's id and time differ. */
+/** Fails where the baseline answers other JSON than the service: it would have less, or more, to do. A new row's ids and times differ. */
 const compare = (ours: string, theirs: string, route: Route) =>
   Effect.promise(async () => {
     const shown = async (base: string) => {
       const { bytes, headers } = await ask(base, route, true)
       const lines = Object.entries(headers).map(([name, value]) => `${name}: ${passing.has(name) ? "" : value}`)
-      return [...lines.sort(), route.method === "GET" ? bytes.toString() : bytes.length].join("\n")
+      const json = JSON.stringify(JSON.parse(bytes.toString()))
+      return [...lines.sort(), route.method === "GET" ? json : json.length].join("\n")
     }
     const [mine, other] = [await shown(ours), await shown(theirs)]
-    if (mine !== other) throw new Error(`${route.name}: the baseline answers\n${other}\nand not\n${mine}`)
+    if (mine !== other)
+      throw new Error(`${route.name}: the baseline answers\n${other.slice(0, 2_000)}\nand not\n${mine.slice(0, 2_000)}`)
   })
 
 const baseline = (url: string) =>
@@ -95,6 +116,22 @@ const baseline = (url: string) =>
         await once(server.process, "exit")
       })
   )
+
+/** Creates a task, and waits until the agent works on it. */
+const holdDesktop = (base: string) =>
+  Effect.gen(function* () {
+    const created = yield* request(base, "POST", "/tasks", {
+      description: "Hold the desktop.",
+      model: { provider: "anthropic", name: "m" }
+    })
+    const { id } = decodeTask(created.json)
+    yield* until(
+      "the task runs",
+      Effect.map(request(base, "GET", `/tasks/${id}`), ({ json }) =>
+        decodeTask(json).status === "RUNNING" ? true : undefined
+      )
+    )
+  })
 
 /** From now on `VmHWM` is the most memory since now. */
 const forgetPeak = (pid: number): void => writeFileSync(`/proc/${pid}/clear_refs`, "5")
@@ -117,14 +154,25 @@ const program = Effect.gen(function* () {
     there.pathname = `/${database}`
     return there.href
   }
+  // The model never answers: the first task keeps the desktop.
+  const model = yield* instantServer(() => new Promise(() => {}))
+  const desktop = yield* instantServer(() => "{}")
+  const variables = (database: string) => ({
+    DATABASE_URL: urlOf(database),
+    ANTHROPIC_API_KEY: "any",
+    ANTHROPIC_BASE_URL: model.url,
+    BYTEBOT_DESKTOP_BASE_URL: desktop.url
+  })
+
   /** A database with a service and a baseline on it. */
   const side = Effect.fnUntraced(function* (database: string, tasks: number) {
-    const service = yield* serviceProcess({ DATABASE_URL: urlOf(database) })
+    const service = yield* serviceProcess(variables(database))
     const sql = yield* PgClient.make({ url: Redacted.make(urlOf(database)), maxConnections: 1 }).pipe(
       Effect.provide(Reactivity.layer)
     )
     yield* Effect.provideService(Effect.andThen(fillTasks(tasks), fillMessages), SqlClient.SqlClient, sql)
     yield* sql`VACUUM ANALYZE`
+    yield* holdDesktop(service.url)
     return { ours: service.url, theirs: (yield* baseline(urlOf(database))).url }
   })
 
@@ -135,17 +183,15 @@ const program = Effect.gen(function* () {
   const targets: Array<Target> = []
   for (const route of wanted) {
     const { ours, theirs } = route.isOfMany === true ? many : few
-    const there = { ...route, path: route.baselinePath ?? route.path }
-    if (route.baselinePath === undefined) yield* compare(ours, theirs, route)
-    for (const concurrency of route.isLarge === true ? [1, 4] : [1, 32, 128]) {
+    if (route.isOfMany !== true) yield* compare(ours, theirs, route)
+    for (const [index, concurrency] of (route.isLarge === true ? [1, 4] : [1, 32]).entries()) {
+      for (const server of [ours, theirs]) yield* Effect.promise(() => load(server, route, concurrency, warmUpMs))
       const measured: Array<Record<"ours" | "theirs", Awaited<ReturnType<typeof load>>>> = []
-      for (let round = -2; round < rounds; round++) {
-        const result = {
+      for (let round = 0; round < rounds; round++) {
+        measured.push({
           ours: yield* Effect.promise(() => load(ours, route, concurrency, roundMs)),
-          theirs: yield* Effect.promise(() => load(theirs, there, concurrency, roundMs))
-        }
-        // The first rounds warm up.
-        if (round >= 0) measured.push(result)
+          theirs: yield* Effect.promise(() => load(theirs, route, concurrency, roundMs))
+        })
       }
       const throughput = spread(measured.map(({ ours, theirs }) => ours.rate / theirs.rate))
       const p99 = spread(measured.map(({ ours, theirs }) => ours.p99 / theirs.p99))
@@ -157,13 +203,13 @@ const program = Effect.gen(function* () {
       yield* say(
         `${route.name}, ${concurrency} at a time: ${rates[0].toFixed(0)} and ${rates[1].toFixed(0)} per second; throughput ${inWords(throughput, 2)}, p99 ${inWords(p99, 2)}`
       )
-      const what = `${route.name}, ${concurrency} at a time`
+      const least = route.targets?.[index]
+      if (least === undefined) continue
       targets.push({
-        what: `${what}: baseline's throughput ÷ ours`,
+        what: `${route.name}, ${concurrency} at a time: the baseline's throughput ÷ ours`,
         reached: 1 / throughput.median,
-        atMost: 1 / (route.isLarge === true ? 0.9 : 0.95)
+        atMost: 1 / least
       })
-      if (route.isLarge !== true) targets.push({ what: `${what}: p99`, reached: p99.median, atMost: 1.2 })
     }
   }
   for (const route of wanted.filter(({ isLarge }) => isLarge)) {
@@ -172,15 +218,14 @@ const program = Effect.gen(function* () {
     for (let round = 0; round < 3; round++) {
       yield* Effect.scoped(
         Effect.gen(function* () {
-          const service = yield* serviceProcess({ DATABASE_URL: urlOf("bytebot") })
+          const service = yield* serviceProcess(variables("bytebot"))
           ours.push(yield* peakOf(service.url, service.pid, route))
         })
       )
       yield* Effect.scoped(
         Effect.gen(function* () {
           const other = yield* baseline(urlOf("bytebot"))
-          const question = { ...route, path: route.baselinePath ?? route.path }
-          theirs.push(yield* peakOf(other.url, other.process.pid ?? 0, question))
+          theirs.push(yield* peakOf(other.url, other.process.pid ?? 0, route))
         })
       )
     }

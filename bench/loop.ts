@@ -13,19 +13,19 @@ import { inWords, median, spread } from "./statistics.ts"
 import { conclude } from "./verdict.ts"
 
 /**
- * What an iteration costs beside model, desktop and settling, which take no time here: against the least loop that stores the same rows
- * (bench/baseline/loop.ts), on the same database and alternating. And a task of 500 iterations with screenshots of 150 kB: is the last
- * one as quick as the first, and does the service's memory stay flat?
+ * What an iteration costs beside model, desktop and settling, which take no time here, in tasks of 200 iterations with screenshots of 200 kB:
+ * against the least loop that stores the same rows (bench/baseline/loop.ts), on the same database and alternating. And a task of 500
+ * iterations: is the last one as quick as the first, and does the service's memory stay flat?
  */
 
 const rounds = 5
-const iterations = 60
+const iterations = 200
 const long = 500
 
 /** Noise does not compress. */
 const noise = (width: number, height: number) =>
   encodePng({ width, height, rgba: randomBytes(width * height * 4) }).toString("base64")
-const pictures = { small: noise(16, 16), large: noise(224, 170) }
+const picture = noise(258, 194)
 
 const baseline = (...urls: ReadonlyArray<string>) =>
   Effect.acquireRelease(
@@ -45,7 +45,6 @@ const program = Effect.gen(function* () {
   const { url } = yield* EmbeddedPostgres.make({ dataDir, database: "bytebot", settings: {} })
 
   let wanted = iterations
-  let picture = pictures.small
   let calls: Array<{ readonly at: number; readonly bytes: number; readonly resident: number }> = []
   let resident = () => 0
   const model = yield* instantServer((body) => {
@@ -99,9 +98,9 @@ const program = Effect.gen(function* () {
   )
 
   const times: Array<{ readonly ours: number; readonly theirs: number }> = []
-  for (let round = -2; round < rounds; round++) {
+  for (let round = -1; round < rounds; round++) {
     const pair = { ours: median(yield* ours), theirs: median(yield* theirs) }
-    // The first rounds warm up.
+    // The first round, of more than 4 s, warms up.
     if (round >= 0) times.push(pair)
   }
   const overhead = spread(times.map((pair) => pair.ours))
@@ -111,19 +110,18 @@ const program = Effect.gen(function* () {
   yield* say(`ours ÷ least loop: ${inWords(ratio, 2)}`)
 
   wanted = long
-  picture = pictures.large
   const durations = yield* ours
   const [early, late] = [median(durations.slice(5, 55)), median(durations.slice(-55, -5))]
   const largest = (from: number, to?: number) => Math.max(...calls.slice(from, to).map(({ bytes }) => bytes))
   const [early_bytes, late_bytes] = [largest(20, 120), largest(-100)]
   const megabytes = (bytes: number) => Number((bytes / 1024 / 1024).toFixed(1))
   const memory = calls.filter((call) => call.resident > 0).map((call) => megabytes(call.resident))
-  yield* say(`with screenshots of 150 kB, ms: iterations 5 to 55: ${early.toFixed(1)}, the last 50: ${late.toFixed(1)}`)
+  yield* say(`${long} iterations, ms: iterations 5 to 55: ${early.toFixed(1)}, the last 50: ${late.toFixed(1)}`)
   yield* say(`largest request, MB: ${megabytes(early_bytes)} at first, ${megabytes(late_bytes)} at last`)
   yield* say(`resident memory every 50 iterations, MB: ${memory.join(", ")}`)
 
   yield* conclude("loop", { overhead, least, ratio, early, late, early_bytes, late_bytes, memory }, [
-    { what: "an iteration's overhead, ms", reached: overhead.median, atMost: 8 },
+    { what: "an iteration's overhead, ms", reached: overhead.median, atMost: 40 },
     { what: "iteration 500 ÷ iteration 5", reached: late / early, atMost: 1.2 },
     { what: "size of the request, at last ÷ at first", reached: late_bytes / early_bytes, atMost: 1.2 }
   ])

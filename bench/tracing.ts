@@ -44,10 +44,12 @@ const program = Effect.gen(function* () {
     received += body.length
     return "{}"
   })
+  const desktop = yield* instantServer(() => "{}")
   const services = {
-    plain: yield* serviceProcess({ DATABASE_URL: databaseUrl("plain") }),
+    plain: yield* serviceProcess({ DATABASE_URL: databaseUrl("plain"), BYTEBOT_DESKTOP_BASE_URL: desktop.url }),
     traced: yield* serviceProcess({
       DATABASE_URL: databaseUrl("traced"),
+      BYTEBOT_DESKTOP_BASE_URL: desktop.url,
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.url
     })
   }

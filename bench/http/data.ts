@@ -15,7 +15,7 @@ export const fillTasks = Effect.fn("fillTasks")(function* (total: number) {
 /** One task with 100 small messages, one that is written to, and two with screenshots. */
 export const fillMessages = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
-  for (const id of ["bench", "written", "shots300", "shots100"]) {
+  for (const id of ["bench", "written", "shots300", "shots50"]) {
     yield* sql`INSERT INTO "Task" ("id", "description", "status", "model", "updatedAt") VALUES (${id}, 'bench', 'COMPLETED', '{"name": "m", "provider": "anthropic"}', now())`
   }
   yield* sql`
@@ -23,7 +23,7 @@ export const fillMessages = Effect.gen(function* () {
     SELECT 'b' || n, '[{"type": "text", "text": "a message of some words, as they are"}]', (CASE WHEN n % 2 = 0 THEN 'USER' ELSE 'ASSISTANT' END)::"Role", now(), 'bench' FROM generate_series(1, 100) n`
   for (const [id, count, bytes] of [
     ["shots300", 300, 150_000],
-    ["shots100", 100, 500_000]
+    ["shots50", 50, 200_000]
   ] as const) {
     // Hexadecimal noise, which PostgreSQL compresses no better than screenshots.
     const noise = sql`(SELECT string_agg(md5(random()::text || i), '') FROM generate_series(1, ${sql.literal(String(Math.ceil(bytes / 32)))}) i)`
