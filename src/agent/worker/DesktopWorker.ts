@@ -10,7 +10,6 @@ import { untraced } from "../../observability/TraceParent.ts"
 import { DesktopEntity, Placement } from "../../placement/Placement.ts"
 import { DesktopHolds } from "../../tasks/DesktopHolds.ts"
 import { Dispatch } from "../../tasks/Dispatch.ts"
-import { TaskRuns } from "../../tasks/TaskRuns.ts"
 import { makeOwnership } from "./DesktopOwnership.ts"
 import { watchDesktop } from "./DesktopProbe.ts"
 import { makeInputCapture } from "./InputCapture.ts"
@@ -23,11 +22,10 @@ const makeWorker = Effect.fnUntraced(function* (url: string, replica: string) {
   const dispatch = yield* Dispatch
   const holds = yield* DesktopHolds
   const placement = yield* Placement
-  const runs = yield* TaskRuns
   const desktop = (yield* Desktops).at(url)
   const state = yield* Ref.make(initialState)
   const oneLook = yield* Semaphore.make(1)
-  const ownership = yield* makeOwnership(url, replica)
+  const ownership = yield* makeOwnership(desktop, url, replica)
   const capture = yield* makeInputCapture(
     desktop,
     Effect.map(Ref.get(state), (current) => heldOf(current)?.taskId)
@@ -63,7 +61,7 @@ const makeWorker = Effect.fnUntraced(function* (url: string, replica: string) {
       case "WakeOthers":
         return desktops.length > 1 ? dispatch.wakeIdle : Effect.void
       case "LeaveTasks":
-        return leaveTasks
+        return ownership.leaveTasks
     }
   }
 
@@ -81,12 +79,6 @@ const makeWorker = Effect.fnUntraced(function* (url: string, replica: string) {
       )
     )
   const look = (taskId: TaskId | undefined) => oneLook.withPermits(1)(lookNow(taskId))
-
-  const leaveTasks = Effect.gen(function* () {
-    if (desktop.contact.state._tag !== "Lost" || !(yield* runs.leave(yield* ownership.get))) return
-    yield* Effect.logWarning("The desktop does not answer, its task goes to another one")
-    yield* dispatch.wakeIdle
-  }).pipe(Effect.catchCause((cause) => Effect.logWarning("The tasks of a lost desktop were not left", cause)))
 
   const driver = yield* makeTaskDriver(desktop, url, ownership, tell)
   if (desktops.some((one) => one.url === url)) {

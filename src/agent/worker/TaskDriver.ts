@@ -13,6 +13,15 @@ import { probeNow } from "./DesktopProbe.ts"
 import type { makeOwnership } from "./DesktopOwnership.ts"
 import { type WorkerAction, WorkerEvent } from "./WorkerState.ts"
 
+/** The process stops, or the desktop goes to another replica: the run may end its step, for most of the shutdown timeout. */
+const handOver = Effect.fnUntraced(function* (handover: Handover, fiber: Fiber.Fiber<void, unknown>) {
+  const { shutdownTimeout } = yield* Settings
+  const now = yield* Clock.currentTimeMillis
+  const timeout = Math.max(0, Duration.toMillis(shutdownTimeout) * 0.8 - (now - handover.ask(now)))
+  if (!handover.mayBreakOff) yield* Effect.timeoutOption(Fiber.await(fiber), timeout)
+  yield* Fiber.interrupt(fiber)
+})
+
 /** Runs the tasks of one desktop, one after the other. */
 export const makeTaskDriver = Effect.fnUntraced(function* (
   desktop: Desktop,
@@ -20,36 +29,29 @@ export const makeTaskDriver = Effect.fnUntraced(function* (
   ownership: Effect.Success<ReturnType<typeof makeOwnership>>,
   tell: (event: WorkerEvent) => Effect.Effect<ReadonlyArray<WorkerAction>>
 ) {
-  const { desktops, shutdownTimeout } = yield* Settings
+  const settings = yield* Settings
   const dispatch = yield* Dispatch
   const loop = yield* AgentLoop
   const runs = yield* TaskRuns
   const stopping = yield* Stopping
-  const isConfigured = desktops.some((one) => one.url === url)
+  const isConfigured = settings.desktops.some((one) => one.url === url)
   const running = yield* Ref.make<{ readonly lease: Lease; readonly fiber: Fiber.Fiber<void, unknown> } | undefined>(
     undefined
   )
   const oneDrive = yield* Semaphore.make(1)
 
-  /** The process stops, or the desktop goes to another replica: the run may end its step, for most of the shutdown timeout. */
-  const handOver = Effect.fnUntraced(function* (handover: Handover, fiber: Fiber.Fiber<void, unknown>) {
-    const now = yield* Clock.currentTimeMillis
-    const timeout = Math.max(0, Duration.toMillis(shutdownTimeout) * 0.8 - (now - handover.ask(now)))
-    if (!handover.mayBreakOff) yield* Effect.timeoutOption(Fiber.await(fiber), timeout)
-    yield* Fiber.interrupt(fiber)
-  })
-
   /** Runs a claimed task until its run ends, however it ends. */
   const run = Effect.fnUntraced(function* (claim: Claim) {
     const handover = new Handover()
     const fiber = yield* Effect.forkChild(loop.run(claim, handover))
+    const handedOver = Effect.provideService(handOver(handover, fiber), Settings, settings)
     yield* Ref.set(running, { lease: claim.lease, fiber })
     const ended = Effect.raceFirst(
       Fiber.await(fiber),
-      Effect.andThen(stopping.untilEnding, Effect.andThen(handOver(handover, fiber), Fiber.await(fiber)))
+      Effect.andThen(stopping.untilEnding, Effect.andThen(handedOver, Fiber.await(fiber)))
     )
     const exit = yield* Effect.andThen(tell(WorkerEvent.Claimed({ claim })), ended).pipe(
-      Effect.onInterrupt(() => handOver(handover, fiber)),
+      Effect.onInterrupt(() => handedOver),
       Effect.ensuring(Ref.set(running, undefined))
     )
     if (exit._tag === "Failure" && !Cause.hasInterruptsOnly(exit.cause)) {
