@@ -3,7 +3,7 @@ import { SqlClient } from "effect/sql"
 import { repeatable } from "../database/DatabaseRetry.ts"
 import { TaskId } from "../domain/Task.ts"
 import type { DatabaseUnavailable } from "../domain/TaskErrors.ts"
-import { type Lease, ownedTask } from "./Lease.ts"
+import type { Lease } from "./Lease.ts"
 
 /** A person controls the task on a desktop: what that person does there belongs to it. */
 export interface Hold {
@@ -17,7 +17,7 @@ export interface Hold {
 /** What the database says about a desktop, in one snapshot. */
 export interface DesktopFacts {
   readonly held: Hold | undefined
-  /** Whether the lease that was asked about owns its task; true without a lease. */
+  /** Whether the lease that was asked about was not fenced off; true without a lease. */
   readonly isOwned: boolean
   /** Whether the agent controls the task that was asked about, which is RUNNING on this desktop. */
   readonly isHandedBack: boolean
@@ -39,10 +39,13 @@ export class DesktopHolds extends Context.Service<
   static readonly layer: Layer.Layer<DesktopHolds, never, SqlClient.SqlClient> = Layer.effect(
     DesktopHolds,
     Effect.map(SqlClient.SqlClient, (sql) => {
-      const { seenOwned } = ownedTask(sql)
       return DesktopHolds.of({
         look: Effect.fn("DesktopHolds.look")(function* (desktop, { lease, taskId }) {
-          const isOwned = lease === undefined ? sql.literal("TRUE") : sql`EXISTS (${seenOwned(lease)})`
+          // By the epoch alone: a run that has just ended its task by itself may finish.
+          const isOwned =
+            lease === undefined
+              ? sql.literal("TRUE")
+              : sql`EXISTS (SELECT 1 FROM "TaskRun" r WHERE r."taskId" = ${lease.taskId} AND r."epoch" = ${lease.epoch})`
           const isHandedBack =
             taskId === undefined
               ? sql.literal("FALSE")

@@ -301,7 +301,7 @@ interface Transition<E> {
   /** Whether the change ends the run that goes on, by what was `seen` and the `task` now; it does, unless told otherwise. */
   readonly moves?: string
   readonly run: string
-  /** `taken`: a person controls the task from now on, on the desktop that it has or gets. `released`: what a person does does not belong to it any more. */
+  /** `taken`: a person controls the task from now on, on the desktop that it has or gets. `released`: no input is captured for it any more. */
   readonly control?: "taken" | "released" | undefined
   /** What the task does next is done for this request: its run continues the request's trace. */
   readonly setsGoing?: boolean

@@ -70,11 +70,11 @@ layer(AccountsStage.layer({ BYTEBOT_SETTLE_DELAY: "1" }), { timeout: "60 seconds
         for (const word of ["one", "two", "three", "four"]) {
           assert.strictEqual(yield* typeInto(word, places), 0)
         }
-        // Handed back, the desktop works on; what is typed is nobody's.
+        // Handed back, the desktop captures nothing for the other person's task.
         assert.strictEqual(yield* command(owner.bearer, running, "resume"), 200)
         yield* Effect.promise(() => desktop.waitForRequest("POST /input-tracking/stop"))
         assert.deepStrictEqual(yield* capturedIn(stranger.bearer, waiting), [])
-        // Who asks again once the desktop is free of the other person gets it.
+        // A takeover after that captures.
         assert.strictEqual(yield* command(stranger.bearer, waiting, "resume"), 200)
         assert.strictEqual(yield* command(stranger.bearer, waiting, "takeover"), 200)
         assert.strictEqual(yield* typeInto("mine", places), 1)
