@@ -1,11 +1,12 @@
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Effect, Layer, Option } from "effect"
 import { AgentLoop } from "./agent/AgentLoop.ts"
-import * as DesktopWorker from "./agent/DesktopWorker.ts"
 import { ModelCalls } from "./agent/ModelCalls.ts"
 import * as ConfiguredModels from "./agent/models/ConfiguredModels.ts"
 import { ModelCatalog } from "./agent/models/ModelCatalog.ts"
 import { ToolRunner } from "./agent/ToolRunner.ts"
+import * as DesktopWorker from "./agent/worker/DesktopWorker.ts"
+import * as TaskReconciler from "./agent/worker/TaskReconciler.ts"
 import { Analytics } from "./analytics/Analytics.ts"
 import { Accounts } from "./auth/Accounts.ts"
 import { Logins } from "./auth/Logins.ts"
@@ -41,7 +42,7 @@ const notifications = Layer.unwrap(
 /** Database, domain services and the agent: all but the transports. Needs Settings. */
 export const layer = Layer.mergeAll(
   DesktopWorker.layer,
-  DesktopWorker.reconciler,
+  TaskReconciler.layer,
   MessagePurge.layer,
   TaskCounts.folding,
   notifications

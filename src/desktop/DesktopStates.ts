@@ -91,7 +91,7 @@ export class DesktopStates extends Context.Service<
         const rows = yield* sql`
           SELECT d."url" FROM ${configured} LEFT JOIN "DesktopOwner" o ON o."desktop" = d."url" LEFT JOIN ${holder}
           WHERE o."updatedAt" IS NULL OR o."updatedAt" < ${heard} OR held."taskId" IS NOT NULL
-            OR (o."unreachableSince" IS NULL AND ${hasWork(DateTime.toDateUtc(now))})`
+            OR EXISTS (SELECT 1 FROM "DesktopHold" h WHERE h."desktop" = d."url") OR (o."unreachableSince" IS NULL AND ${hasWork(DateTime.toDateUtc(now))})`
         return (yield* decodeUrls(rows)).map(({ url }) => url)
       }).pipe(repeatable, Effect.withSpan("DesktopStates.toBeChecked"))
 

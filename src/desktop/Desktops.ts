@@ -1,5 +1,5 @@
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import { ByteSize, Context, Duration, Effect, Layer, Queue, Schema, type Scope } from "effect"
+import { ByteSize, Context, Duration, Effect, Layer, type Queue, Schema, type Scope } from "effect"
 import {
   HttpClient,
   type HttpClientError,
@@ -7,12 +7,15 @@ import {
   type HttpClientResponse,
   HttpIncomingMessage
 } from "effect/http"
-import { io } from "socket.io-client"
 import { withoutCredentials } from "../config/Credentials.ts"
+import { Settings } from "../config/Settings.ts"
 import { metrics, timed } from "../observability/Metrics.ts"
 import { Contact } from "./Contact.ts"
 import { actionBody, actionPatience, type DesktopAction } from "./DesktopAction.ts"
+import { OwnActions } from "./OwnActions.ts"
+import { Screenshot } from "./Screenshot.ts"
 import { TooLate, timelyAgent } from "./TimelyAgent.ts"
+import { type UserInput, userInput } from "./UserInput.ts"
 
 /**
  * The desktop did not do what it was asked for; the message is for the model and for people. `Refused`: it said so. `NotReached`: it never
@@ -31,12 +34,6 @@ export interface DesktopFile {
   readonly mediaType: string
 }
 
-/** What the daemon reports of a person's input: the action with its fields, and the screen before it where it was seen. */
-export interface UserInput {
-  readonly image: string | undefined
-  readonly action: Readonly<Record<string, Schema.Json>>
-}
-
 /** One desktop, through its daemon (contract/desktop.md). */
 export interface Desktop {
   /** Whether it answers; the same for all who ask for this desktop. */
@@ -53,12 +50,9 @@ export interface Desktop {
   readonly writeFile: (path: string, data: string, until: number) => Effect.Effect<void, DesktopFailed>
   readonly startTracking: Effect.Effect<void, DesktopFailed>
   readonly stopTracking: Effect.Effect<void, DesktopFailed>
-  /** What a person does, while tracking is on, until the scope closes; reconnects by itself. */
+  /** What a person does, while tracking is on and no action of ours is under way, until the scope closes; reconnects by itself. */
   readonly userInput: Effect.Effect<Queue.Dequeue<UserInput>, never, Scope.Scope>
 }
-
-/** A person acts a few times a second at most; a queue of this size outlasts any hiccup of the database. */
-const inputCapacity = 1_000
 
 const probePatience = Duration.seconds(5)
 
@@ -73,9 +67,10 @@ export class Desktops extends Context.Service<Desktops, { readonly at: (url: str
     Desktops,
     Effect.gen(function* () {
       const client = yield* HttpClient.HttpClient
+      const { settleDelay } = yield* Settings
       const known = new Map<string, Desktop>()
       const at = (url: string): Desktop => {
-        const desktop = known.get(url) ?? desktopAt(client, url, new Contact())
+        const desktop = known.get(url) ?? desktopAt(client, url, new Contact(), new OwnActions(settleDelay))
         known.set(url, desktop)
         return desktop
       }
@@ -84,7 +79,7 @@ export class Desktops extends Context.Service<Desktops, { readonly at: (url: str
   )
 }
 
-const desktopAt = (client: HttpClient.HttpClient, url: string, contact: Contact): Desktop => {
+const desktopAt = (client: HttpClient.HttpClient, url: string, contact: Contact, own: OwnActions): Desktop => {
   const post = Effect.fn("Desktop.request")(function* (
     path: string,
     body: Readonly<Record<string, Schema.Json>> | undefined,
@@ -139,10 +134,9 @@ const desktopAt = (client: HttpClient.HttpClient, url: string, contact: Contact)
     contact,
     probe,
     perform: (action, key, until) =>
-      post("/computer-use", actionBody(action), actionPatience(action), { key, until }).pipe(
-        Effect.mapError(orUnknown),
-        Effect.asVoid
-      ),
+      own
+        .during(action.action, post("/computer-use", actionBody(action), actionPatience(action), { key, until }))
+        .pipe(Effect.mapError(orUnknown), Effect.asVoid),
     screenshot: Effect.map(Effect.flatMap(quick({ action: "screenshot" }), answer(Screenshot)), ({ image }) => image),
     cursorPosition: Effect.flatMap(quick({ action: "cursor_position" }), answer(CursorPosition)),
     readFile: (path) =>
@@ -157,7 +151,7 @@ const desktopAt = (client: HttpClient.HttpClient, url: string, contact: Contact)
       ),
     startTracking: Effect.asVoid(post("/input-tracking/start", undefined, 10_000)),
     stopTracking: Effect.asVoid(post("/input-tracking/stop", undefined, 10_000)),
-    userInput: userInput(url)
+    userInput: userInput(url, own)
   }
 }
 
@@ -219,13 +213,6 @@ const answer =
       Effect.mapError(() => refused("the desktop's answer is not what was expected"))
     )
 
-/** Characters of a picture in base64: 32 MB. */
-const largestPicture = Math.ceil((32 * 1024 * 1024) / 3) * 4
-
-/** A PNG picture (its signature: RFC 2083, section 12.11) in base64. */
-const Screenshot = Schema.Struct({
-  image: Schema.String.check(Schema.isStartingWith("iVBORw0KGgo"), Schema.isMaxLength(largestPicture))
-})
 const CursorPosition = Schema.Struct({ x: Schema.Finite, y: Schema.Finite })
 const WriteFile = Schema.Struct({ success: Schema.Boolean, message: Schema.optionalKey(Schema.String) })
 const FileRead = Schema.Struct({
@@ -240,30 +227,3 @@ const ReadFile = Schema.Union([FileRead, FileRefused])
 
 const fileOrReason = (file: typeof ReadFile.Type): Effect.Effect<DesktopFile, DesktopFailed> =>
   file.success ? Effect.succeed(file) : Effect.fail(refused(file.message ?? "the file could not be read"))
-
-const Action = Schema.Record(Schema.String, Schema.Json)
-const decodeAction = Schema.decodeUnknownOption(Schema.Tuple([Action]))
-const decodeScreenshotAndAction = Schema.decodeUnknownOption(Schema.Tuple([Screenshot, Action]))
-
-/** The daemon's Socket.IO events as a queue; frames that fit no schema are dropped. */
-const userInput = (url: string): Desktop["userInput"] =>
-  Effect.gen(function* () {
-    const inputs = yield* Queue.sliding<UserInput>(inputCapacity)
-    yield* Effect.acquireRelease(
-      Effect.sync(() => {
-        const socket = io(url, { transports: ["websocket"], forceNew: true })
-        socket.on("action", (...args: ReadonlyArray<unknown>) => {
-          const decoded = decodeAction(args)
-          if (decoded._tag === "Some") Queue.offerUnsafe(inputs, { image: undefined, action: decoded.value[0] })
-        })
-        socket.on("screenshotAndAction", (...args: ReadonlyArray<unknown>) => {
-          const decoded = decodeScreenshotAndAction(args)
-          if (decoded._tag === "Some")
-            Queue.offerUnsafe(inputs, { image: decoded.value[0].image, action: decoded.value[1] })
-        })
-        return socket
-      }),
-      (socket) => Effect.sync(() => socket.disconnect())
-    )
-    return inputs
-  })

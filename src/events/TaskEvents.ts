@@ -32,8 +32,11 @@ const batchSize = 32
 /** How often the table is compared with what was heard of, in case the connection is dead without anybody having said so: one look at an index. */
 const silence = Duration.seconds(3)
 
-/** How long a notification may take before it counts as lost. */
-const patience = Duration.seconds(2)
+/**
+ * A notification counts as lost when this process was idle for so many pauses in a row, and heard nothing. Pauses are counted, not time: a
+ * process that is kept from running has what it was sent still to read, and reads it in the next pause.
+ */
+const [idlePauses, idlePause] = [10, Duration.millis(200)]
 
 /** The first pause before listening again, and the longest. */
 const [shortestPause, longestPause] = [Duration.millis(100), Duration.seconds(1)]
@@ -94,11 +97,10 @@ export class TaskEvents extends Context.Service<
             // Two replicas may have told of it, while one took over from the other.
             if (to.has(pointer.id)) continue
             const event = events.get(pointer.id)
-            if (event !== undefined) {
-              subscribers.deliver(event, audience)
-              yield* measure(metrics.events, audience.length, { kind: event.kind })
-            }
+            // An interruption can't come between the two: the event would be delivered again.
+            if (event !== undefined) subscribers.deliver(event, audience)
             to.add(pointer.id)
+            if (event !== undefined) yield* measure(metrics.events, audience.length, { kind: event.kind })
           }
         }
       })
@@ -116,9 +118,12 @@ export class TaskEvents extends Context.Service<
       const catchUp = (to: DeliveredEvents) =>
         Effect.flatMap(table.after(to.floor), (pointers) => deliver(to, pointers))
 
-      const hear = (heard: Effect.Success<typeof notifications.listen>, to: DeliveredEvents) =>
+      const hear = (heard: Effect.Success<typeof notifications.listen>, to: DeliveredEvents, activity: Activity) =>
         Effect.gen(function* () {
+          activity.isIdle = true
           const texts = yield* Queue.takeBetween(heard, 1, batchSize)
+          activity.isIdle = false
+          activity.heard++
           if (texts.includes(EventTable.catchUp)) yield* catchUp(to)
           else {
             yield* deliver(
@@ -128,13 +133,21 @@ export class TaskEvents extends Context.Service<
           }
         }).pipe(Effect.forever)
 
-      const watch = (heard: DeliveredEvents) =>
+      /** Whether something was heard during a pause, or is still being passed on. */
+      const isAliveIn = Effect.fnUntraced(function* (activity: Activity) {
+        const { heard } = activity
+        yield* Effect.sleep(idlePause)
+        return !activity.isIdle || activity.heard !== heard
+      })
+
+      const watch = (delivered: DeliveredEvents, activity: Activity) =>
         Effect.gen(function* () {
           yield* Effect.sleep(silence)
           const [committed = 0] = yield* table.newestIds(1)
-          if (committed <= heard.newest) return
-          yield* Effect.sleep(patience)
-          if (committed > heard.newest) return yield* new NotificationsLost()
+          for (let pauses = 0; committed > delivered.newest; pauses++) {
+            if (pauses === idlePauses) return yield* new NotificationsLost()
+            if (yield* isAliveIn(activity)) return
+          }
         }).pipe(Effect.forever)
 
       /** Listens first and reads what was missed then, so that there is no moment in between. */
@@ -145,7 +158,8 @@ export class TaskEvents extends Context.Service<
         outage = undefined
         failures = 0
         yield* attempted.open
-        return yield* Effect.raceFirst(hear(heard, to), watch(to))
+        const activity: Activity = { heard: 0, isIdle: true }
+        return yield* Effect.raceFirst(hear(heard, to, activity), watch(to, activity))
       }).pipe(Effect.scoped)
 
       const interrupted = Effect.fnUntraced(function* (cause: Cause.Cause<{ readonly message: string }>) {
@@ -178,6 +192,14 @@ export class TaskEvents extends Context.Service<
       })
     })
   )
+}
+
+/** What a connection that listens has brought. */
+interface Activity {
+  /** Number of times that notifications were taken. */
+  heard: number
+  /** All that was taken is passed on. */
+  isIdle: boolean
 }
 
 /** A failure in its own words, a bug with its trace. */

@@ -4,7 +4,7 @@ import { Settings } from "../config/Settings.ts"
 import { repeatable } from "../database/DatabaseRetry.ts"
 import { storableJson, storableText } from "../database/StorableJson.ts"
 import { taskJson } from "../database/WireJson.ts"
-import { Role, Task, TaskId, TaskStatus } from "../domain/Task.ts"
+import { Role, Task, type TaskId, TaskStatus } from "../domain/Task.ts"
 import type { DatabaseUnavailable } from "../domain/TaskErrors.ts"
 import { measure, metrics } from "../observability/Metrics.ts"
 import { isDueFor } from "./DueTasks.ts"
@@ -72,8 +72,6 @@ export class TaskRuns extends Context.Service<
     /** Shows on the running task why it waits; null once it does not any more. */
     readonly showProblem: (lease: Lease, problem: string | null) => Effect.Effect<void, LeaseLost | DatabaseUnavailable>
     readonly standing: (taskId: TaskId) => Effect.Effect<Option.Option<Standing>, DatabaseUnavailable>
-    /** The task under user control that holds the desktop, if any: what a restarted worker goes on capturing. */
-    readonly heldByUser: (desktop: string) => Effect.Effect<Option.Option<TaskId>, DatabaseUnavailable>
   }
 >()("bytebot/TaskRuns") {
   static readonly layer = Layer.effect(
@@ -264,13 +262,6 @@ export class TaskRuns extends Context.Service<
         return rows[0] === undefined ? Option.none() : Option.some(yield* decodeStanding(rows[0]))
       }, repeatable)
 
-      const heldByUser = Effect.fn("TaskRuns.heldByUser")(function* (desktop: string) {
-        const rows = yield* sql`
-          SELECT t."id" FROM "Task" t JOIN "TaskRun" r ON r."taskId" = t."id"
-          WHERE r."active" AND r."desktop" = ${desktop} AND t."control" = 'USER'`
-        return rows[0] === undefined ? Option.none() : Option.some((yield* decodeHeld(rows[0])).id)
-      }, repeatable)
-
       return TaskRuns.of({
         own,
         leave,
@@ -281,8 +272,7 @@ export class TaskRuns extends Context.Service<
         queueDue,
         finish,
         showProblem,
-        standing,
-        heldByUser
+        standing
       })
     })
   )
@@ -300,7 +290,6 @@ const decodeClaim = Schema.decodeUnknownEffect(
     previousTraceparent: Schema.NullOr(Schema.String)
   })
 )
-const decodeHeld = Schema.decodeUnknownEffect(Schema.Struct({ id: TaskId }))
 const decodeStanding = Schema.decodeUnknownEffect(
   Schema.Struct({
     control: Role,

@@ -21,6 +21,7 @@ import {
 import { measure, metrics } from "../observability/Metrics.ts"
 import { currentTraceparent } from "../observability/TraceParent.ts"
 import { Placement } from "../placement/Placement.ts"
+import { releaseHold, takeHold } from "./DesktopHolds.ts"
 import { Dispatch } from "./Dispatch.ts"
 import { makeInsertTask, type NewTask } from "./TaskInsertion.ts"
 import { listTasks, type TaskList, type TaskListOptions } from "./TaskList.ts"
@@ -139,37 +140,47 @@ export class Tasks extends Context.Service<
       const tellWorker = (id: TaskId, desktop: string | null) =>
         desktop === null ? dispatch.wakeIdle : Effect.andThen(placement.control(desktop, id), placement.wake(desktop))
 
-      /** Where nobody knows whether the change has happened, the workers must look. */
+      /** After a lost answer the change may have been committed: every worker asks the database about its own desktop. */
       const orLook = <A, E, R>(id: TaskId, change: Effect.Effect<A, E | DatabaseUnavailable, R>) =>
         Effect.tapError(change, (error) =>
           error instanceof DatabaseUnavailable
-            ? Effect.forEach(settings.desktops, ({ url }) => placement.control(url, id), { discard: true })
+            ? Effect.forEach(settings.desktops, ({ url }) => placement.control(url, id), {
+                concurrency: "unbounded",
+                discard: true
+              })
             : Effect.void
         )
 
       const fenced = (how: { readonly run: string }, at: Date) => sql`
         UPDATE "TaskRun" run SET ${sql.literal(how.run)}, "epoch" = run."epoch" + 1, "interruptedAt" = ${at}, "updatedAt" = ${at}
-        FROM moved task WHERE run."taskId" = task."id" RETURNING run."desktop"`
+        FROM moved task WHERE run."taskId" = task."id" RETURNING run."desktop", run."taskId"`
 
-      /** The same; a task that has not been on a desktop yet gets one: the one it asks for, else one that answers and is idle, if possible. */
-      const placed = (at: Date) => sql`
+      /**
+       * The same; a task that has not been on a desktop yet gets one: the one it asks for, else, if possible, one that answers, that no other
+       * person holds, and that is idle.
+       */
+      const placed = (at: Date, userId: string | null) => sql`
         INSERT INTO "TaskRun" ("taskId", "desktop", "epoch", "active", "createdAt", "updatedAt")
         SELECT task."id", coalesce((SELECT r."desktop" FROM "TaskRun" r WHERE r."taskId" = task."id"), (
             SELECT d."url" FROM json_to_recordset(${JSON.stringify(settings.desktops)}::json) AS d("name" text, "url" text)
             LEFT JOIN "DesktopOwner" o ON o."desktop" = d."url" LEFT JOIN "TaskRun" held ON held."active" AND held."desktop" = d."url"
+            LEFT JOIN "DesktopHold" h ON h."desktop" = d."url"
             ORDER BY d."name" = (SELECT w."desktop" FROM "TaskDesktop" w WHERE w."taskId" = task."id") DESC NULLS LAST,
-              o."unreachableSince" IS NULL DESC, held."taskId" IS NULL DESC LIMIT 1
+              o."unreachableSince" IS NULL DESC, coalesce(h."userId" <> ${userId}, FALSE), held."taskId" IS NULL DESC LIMIT 1
           )), 1, FALSE, ${at}, ${at} FROM moved task
         ON CONFLICT ("taskId") DO UPDATE SET "epoch" = "TaskRun"."epoch" + 1, "interruptedAt" = ${at}, "updatedAt" = ${at}
-        RETURNING "desktop"`
+        RETURNING "desktop", "taskId"`
 
       /**
        * One transition of a task by its user: changes the row where `when` holds and, where it `moves` the task, fences the run that goes
        * on, so that nothing of it is written any more once this is committed.
        */
       const change = Effect.fnUntraced(function* <E>(id: TaskId, how: Transition<E>) {
+        const { userId } = yield* Caller
         const isVisible = yield* visible('"Task"')
         const at = DateTime.toDateUtc(yield* DateTime.now)
+        const places = how.control === "taken" && settings.desktops.length > 0
+        const hold = how.control === "taken" ? takeHold(sql, userId, at) : releaseHold(sql)
         const traceparent = how.setsGoing === true ? Option.getOrNull(yield* currentTraceparent) : null
         const [row] = yield* sql<ChangedRow>`
           WITH seen AS (
@@ -178,7 +189,7 @@ export class Tasks extends Context.Service<
             UPDATE "Task" SET ${how.set(at)}, "updatedAt" = ${at} FROM seen WHERE "Task"."id" = seen."id" RETURNING "Task".*
           ), moved AS (
             SELECT task."id" FROM task JOIN seen ON seen."id" = task."id" WHERE ${sql.literal(how.moves ?? "TRUE")}
-          ), run AS (${how.places === true && settings.desktops.length > 0 ? placed(at) : fenced(how, at)}), trace AS (
+          ), run AS (${places ? placed(at, userId) : fenced(how, at)}), hold AS (${how.control === undefined ? sql.literal("SELECT 1") : hold}), trace AS (
             INSERT INTO "TaskTrace" ("taskId", "traceparent") SELECT task."id", ${traceparent} FROM task WHERE ${traceparent}::text IS NOT NULL
             ON CONFLICT ("taskId") DO UPDATE SET "previous" = "TaskTrace"."traceparent", "traceparent" = excluded."traceparent"
           ), event AS (
@@ -210,7 +221,7 @@ export class Tasks extends Context.Service<
           set: () => sql.literal(`"control" = 'USER', "error" = NULL`),
           when: `"control" = 'ASSISTANT'`,
           run: `"active" = run."active"`,
-          places: true,
+          control: "taken",
           refused: () => new TaskNotUnderAgentControl({ id })
         }).pipe(Effect.map(({ task }) => task))
       )
@@ -220,6 +231,7 @@ export class Tasks extends Context.Service<
           set: () => sql.literal(`"control" = 'ASSISTANT', "status" = 'RUNNING', "error" = NULL, "completedAt" = NULL`),
           when: `"control" = 'USER'`,
           run: `"active" = run."active"`,
+          control: "released",
           setsGoing: true,
           refused: () => new TaskNotUnderUserControl({ id })
         }).pipe(Effect.map(({ task }) => task))
@@ -230,6 +242,7 @@ export class Tasks extends Context.Service<
           set: () => sql.literal(`"status" = 'CANCELLED', "error" = NULL`),
           when: `"status" NOT IN ('COMPLETED', 'FAILED', 'CANCELLED')`,
           run: `"active" = FALSE`,
+          control: "released",
           refused: () => new TaskAlreadyFinished({ id })
         }).pipe(
           Effect.map(({ task }) => task),
@@ -245,7 +258,7 @@ export class Tasks extends Context.Service<
           moves: 'seen."status" <> task."status"',
           run:
             patch.status !== undefined && keepsDesktop(patch.status) ? `"active" = run."active"` : `"active" = FALSE`,
-          places: patch.status === "NEEDS_HELP",
+          control: patch.status === "NEEDS_HELP" ? "taken" : patch.status === "CANCELLED" ? "released" : undefined,
           setsGoing: patch.status === "RUNNING" || patch.status === "PENDING",
           refused: () => new TaskNotFound({ id })
         })
@@ -288,8 +301,8 @@ interface Transition<E> {
   /** Whether the change ends the run that goes on, by what was `seen` and the `task` now; it does, unless told otherwise. */
   readonly moves?: string
   readonly run: string
-  /** The task needs a desktop, if it has none yet. */
-  readonly places?: boolean
+  /** `taken`: a person controls the task from now on, on the desktop that it has or gets. `released`: no input is captured for it any more. */
+  readonly control?: "taken" | "released" | undefined
   /** What the task does next is done for this request: its run continues the request's trace. */
   readonly setsGoing?: boolean
   readonly refused: (id: TaskId) => E

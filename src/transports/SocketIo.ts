@@ -5,6 +5,7 @@ import { type DefaultEventsMap, type Socket, Server as SocketServer } from "sock
 import { Accounts } from "../auth/Accounts.ts"
 import { Logins } from "../auth/Logins.ts"
 import { Settings } from "../config/Settings.ts"
+import { withoutHaste } from "../database/DatabaseRetry.ts"
 import { Caller, type CallerIdentity, everybody } from "../domain/Caller.ts"
 import { TaskId } from "../domain/Task.ts"
 import type { TaskEvent, TaskEventPointer } from "../domain/TaskEvent.ts"
@@ -116,10 +117,8 @@ export const layer = Layer.effectDiscard(
       const mayJoin = (taskId: TaskId) =>
         caller.seesAll
           ? Effect.succeed(true)
-          : visibility.ofTask(taskId).pipe(
-              Effect.catchTag("DatabaseUnavailable", () => Effect.succeed(false)),
-              Effect.provideService(Caller, caller)
-            )
+          : // The answer waits for the database, as long as the socket lives: a refusal would be final.
+            visibility.ofTask(taskId).pipe(withoutHaste, Effect.orDie, Effect.provideService(Caller, caller))
       const rooms = run(serveRooms(socket, mayJoin))
       socket.once("disconnect", () => rooms.interruptUnsafe())
       cutOffWhenBehind(socket)

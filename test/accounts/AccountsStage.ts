@@ -24,6 +24,8 @@ export class AccountsStage extends Context.Service<
   {
     readonly url: string
     readonly sql: SqlClient.SqlClient
+    readonly model: Anthropic.AnthropicEmulator
+    readonly desktop: Desktop.DesktopEmulator
     readonly send: (who: Who, method: string, path: string, body?: Schema.Json) => Effect.Effect<Answer>
     /** Makes an account; its id, and a bearer token of it. */
     readonly register: (email: string) => Effect.Effect<{ readonly id: string; readonly bearer: Who }>
@@ -70,7 +72,7 @@ export class AccountsStage extends Context.Service<
           const { token, user } = decodeSignUp(answer.json)
           return { id: user.id, bearer: { authorization: `Bearer ${token}` } }
         })
-        return { url, sql, send, register }
+        return { url, sql, model, desktop, send, register }
       })
     )
 }

@@ -331,12 +331,24 @@ const holdDesktop = (stage: Stage) =>
     yield* stage.sql`INSERT INTO "TaskRun" ("taskId", "desktop", "epoch", "active", "createdAt", "updatedAt") VALUES ('gate', ${stage.desktop.url}, 1, TRUE, now(), now())`
   })
 
+/** Deletes what the scenario before left behind, and waits until input tracking is off. Answers the ids whose `task_deleted` may still come. */
+const deleteTasks = Effect.fnUntraced(function* (stage: Stage) {
+  const held = yield* stage.sql<{ id: string }>`SELECT "id" FROM "Task" WHERE "control" = 'USER'`
+  for (const { id } of held) yield* request(stage, "DELETE", `/tasks/${id}`)
+  yield* until(
+    "tracking ends",
+    Effect.sync(() => (stage.desktop.tracking() ? undefined : true))
+  )
+  yield* stage.sql`DELETE FROM "Task"`
+  return held.map(({ id }): unknown => id)
+})
+
 const replay = (scenario: Scenario) =>
   Effect.gen(function* () {
     const stage = yield* World
     const recording = withProvider((scenario.deviate ?? ((same) => same))(recorded(scenario.name)), stage.provider)
     stage.model.reset()
-    yield* stage.sql`DELETE FROM "Task"`
+    const deleted = yield* deleteTasks(stage)
     stage.desktop.reset()
     stage.reports.length = 0
     readAnswer = scenario.readFile ?? goldenDesktop.readFile ?? readAnswer
@@ -351,7 +363,7 @@ const replay = (scenario: Scenario) =>
     const received: Array<{ readonly event: string; readonly args: ReadonlyArray<unknown> }> = []
     socket.onAny((event: string, ...args: ReadonlyArray<unknown>) => {
       // Connection state recovery adds an offset behind the payload.
-      if (args[0] !== "gate") received.push({ event, args: args.slice(0, 1) })
+      if (args[0] !== "gate" && !deleted.includes(args[0])) received.push({ event, args: args.slice(0, 1) })
     })
     yield* until(
       "socket connects",

@@ -55,6 +55,8 @@ export const fillDatabase = Effect.fnUntraced(function* (large: number) {
   yield* sql`
     INSERT INTO "TaskDesktop" ("taskId", "desktop") VALUES ('task-1', 'office')`
   yield* sql`
+    INSERT INTO "DesktopHold" ("desktop", "taskId", "userId", "since") VALUES ('http://d', 'task-1', 'user', ${at})`
+  yield* sql`
     INSERT INTO "TaskTrace" ("taskId", "traceparent") VALUES ('task-1', '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01')`
   yield* sql`
     INSERT INTO "DesktopOwner" ("desktop", "generation", "replica", "since", "lastSeenAt") VALUES ('http://d', 3, '10.0.0.1:34431', ${at}, ${at})`

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Deferred, Effect, Exit, Fiber, Layer, Queue, Schedule, Schema } from "effect"
+import { Clock, Deferred, Effect, Exit, Fiber, Layer, Queue, References, Schedule, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { TestClock } from "effect/testing"
 import { Notifications, NotificationsEnded } from "../../src/events/Notifications.ts"
@@ -282,6 +282,100 @@ describe("TaskEvents", () => {
         )
         assert.deepStrictEqual(yield* Fiber.join(found), ["unheard of"])
       }).pipe(Effect.scoped, Effect.provide(byPostgres.pipe(Layer.provide(Layer.succeed(Clock.Clock, clock)))))
+    }).pipe(Effect.scoped, Effect.provide(TestDatabase.withClient))
+  )
+
+  it.live("keeps a connection whose notifications come late, as on a busy machine", () =>
+    Effect.gen(function* () {
+      const clock = yield* TestClock.make()
+      const { listen } = yield* Effect.provide(Notifications, Notifications.postgres)
+      let listened = 0
+      /** Each notification takes longer than one may, but they keep coming. */
+      const late = Notifications.of({
+        listen: Effect.gen(function* () {
+          listened++
+          const heard = yield* listen
+          const passed = yield* Queue.unbounded<string, NotificationsEnded>()
+          yield* Queue.take(heard).pipe(
+            Effect.flatMap((text) =>
+              Effect.sleep("2500 millis").pipe(Effect.andThen(Queue.offer(passed, text)), Effect.forkScoped)
+            ),
+            Effect.forever,
+            Effect.forkScoped
+          )
+          return passed
+        })
+      })
+      yield* Effect.gen(function* () {
+        const queue = yield* all
+        const id = yield* Write.task()
+        for (let index = 0; index < 40; index++) {
+          yield* Write.event(id, index)
+          yield* clock.adjust("250 millis")
+        }
+        const found = yield* payloads(queue, 40).pipe(Effect.forkScoped)
+        yield* until(
+          "all came",
+          clock
+            .adjust("250 millis")
+            .pipe(Effect.andThen(Effect.sync(() => (found.pollUnsafe() === undefined ? undefined : true))))
+        )
+        assert.deepStrictEqual(
+          yield* Fiber.join(found),
+          Array.from({ length: 40 }, (_, index) => index)
+        )
+        assert.strictEqual(listened, 1)
+      }).pipe(
+        Effect.scoped,
+        Effect.provide(TaskEvents.layer.pipe(Layer.provide(Layer.succeed(Clock.Clock, clock)))),
+        Effect.provideService(Notifications, late)
+      )
+    }).pipe(Effect.scoped, Effect.provide(TestDatabase.withClient))
+  )
+
+  it.live("delivers nothing twice when it begins to listen again in the middle of a delivery", () =>
+    Effect.gen(function* () {
+      const clock = yield* TestClock.make()
+      const sql = yield* SqlClient.SqlClient
+      const heard = yield* Queue.unbounded<string, NotificationsEnded>()
+      const byHand = Notifications.of({ listen: Effect.succeed(heard) })
+      yield* Effect.gen(function* () {
+        const queue = yield* all
+        const id = yield* Write.task()
+        yield* Effect.forEach(
+          Array.from({ length: 30 }, (_, index) => index),
+          (index) => Write.event(id, index)
+        )
+        const pointers = yield* sql<{ text: string }>`
+          SELECT json_build_object('id', "id", 'taskId', "taskId", 'kind', "kind")::text AS text FROM "TaskEvent" ORDER BY "id"`
+        // The events are missed: the connection counts as lost in a moment, and that is when the notifications come.
+        yield* clock.adjust("3 seconds")
+        yield* Effect.repeat(sql`SELECT 1`, { times: 10 })
+        yield* Queue.offerAll(
+          heard,
+          pointers.map(({ text }) => text)
+        )
+        const first = yield* Queue.take(queue)
+        yield* clock.adjust("2 seconds")
+        yield* Write.event(id, "last")
+        const rest = yield* payloads(queue, 30).pipe(Effect.forkScoped)
+        yield* until(
+          "all came",
+          clock
+            .adjust("5 seconds")
+            .pipe(Effect.andThen(Effect.sync(() => (rest.pollUnsafe() === undefined ? undefined : true))))
+        )
+        assert.deepStrictEqual(
+          [first.payload, ...(yield* Fiber.join(rest))],
+          [...Array.from({ length: 30 }, (_, index) => index), "last"]
+        )
+      }).pipe(
+        Effect.scoped,
+        Effect.provide(TaskEvents.layer.pipe(Layer.provide(Layer.succeed(Clock.Clock, clock)))),
+        Effect.provideService(Notifications, byHand),
+        // An interruption meets the delivery wherever it can.
+        Effect.provideService(References.MaxOpsBeforeYield, 5)
+      )
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.withClient))
   )
 })

@@ -1,0 +1,87 @@
+import { randomUUID } from "node:crypto"
+import { Effect, FiberHandle, Queue, Semaphore } from "effect"
+import { withoutHaste } from "../../database/DatabaseRetry.ts"
+import type { Desktop } from "../../desktop/Desktops.ts"
+import { inputCapacity, type UserInput } from "../../desktop/UserInput.ts"
+import { pngImage, type UserActionBlock } from "../../domain/ContentBlock.ts"
+import type { TaskId } from "../../domain/Task.ts"
+import { Conversations } from "../../messages/Conversations.ts"
+
+/** Actions of a person that are stored (contract/agent.md, "User control"). */
+const capturedActions: ReadonlySet<unknown> = new Set([
+  "click_mouse",
+  "drag_mouse",
+  "press_mouse",
+  "type_keys",
+  "press_keys",
+  "type_text",
+  "scroll"
+])
+
+/** The daemon's fields as the input of the tool that does the same; undefined for what is not stored. */
+const userAction = ({ action: { action, sensitive, ...fields }, image }: UserInput): UserActionBlock | undefined => {
+  if (!capturedActions.has(action)) return undefined
+  const input = sensitive === undefined ? fields : { ...fields, isSensitive: sensitive }
+  const use = { id: randomUUID(), name: `computer_${action}`, type: "tool_use", input } as const
+  return { type: "user_action", content: image === undefined ? [use] : [pngImage(image), use] }
+}
+
+/**
+ * Stores what a person does on the desktop, until the scope closes. `heldTask` says for which task, at the moment in which an input arrives:
+ * what waits for the database stays with the task for which it was done.
+ */
+export const makeInputCapture = Effect.fnUntraced(function* (
+  desktop: Desktop,
+  heldTask: Effect.Effect<TaskId | undefined>
+) {
+  const conversations = yield* Conversations
+  const arrived = yield* Queue.sliding<{ readonly taskId: TaskId; readonly input: UserInput }>(inputCapacity)
+  const listener = yield* FiberHandle.make<never, never>()
+  const oneChange = yield* Semaphore.make(1)
+
+  const listen = Effect.scoped(
+    Effect.flatMap(desktop.userInput, (inputs) =>
+      Effect.forever(
+        Effect.gen(function* () {
+          const input = yield* Queue.take(inputs)
+          const taskId = yield* heldTask
+          if (taskId !== undefined) yield* Queue.offer(arrived, { taskId, input })
+        })
+      )
+    )
+  )
+
+  const store = Effect.gen(function* () {
+    const { input, taskId } = yield* Queue.take(arrived)
+    const block = userAction(input)
+    if (block === undefined) return
+    yield* withoutHaste(conversations.appendUserAction(taskId, block)).pipe(
+      Effect.catchCause((cause) => Effect.logWarning("An action of the user was not stored", cause)),
+      Effect.annotateLogs({ taskId })
+    )
+  })
+  yield* Effect.forkScoped(Effect.forever(store))
+
+  /** Has the daemon report input, or not any more. A daemon that fails never fails a request of a person's. */
+  const tracking = (change: Desktop["startTracking"]) =>
+    Effect.catch(change, (error) => Effect.logWarning("Input tracking did not change", error.message))
+
+  const start = Effect.gen(function* () {
+    if ((yield* heldTask) === undefined) return
+    yield* FiberHandle.run(listener, listen, { onlyIfMissing: true })
+    yield* tracking(desktop.startTracking)
+  })
+
+  const stop = Effect.gen(function* () {
+    if ((yield* heldTask) !== undefined) return
+    yield* FiberHandle.clear(listener)
+    yield* tracking(desktop.stopTracking)
+  })
+
+  return {
+    /** Listens to the daemon and has it report input, unless no task is held by now. Also for a daemon that was started again. */
+    start: oneChange.withPermits(1)(start),
+    /** The opposite, unless a task is held by now. */
+    stop: oneChange.withPermits(1)(stop)
+  }
+})
