@@ -12,6 +12,17 @@ import { withoutCredentials } from "../config/Credentials.ts"
 import { metrics, timed } from "../observability/Metrics.ts"
 import { Contact } from "./Contact.ts"
 import { actionBody, actionPatience, type DesktopAction } from "./DesktopAction.ts"
+import {
+  answerOf,
+  CursorPosition,
+  type DesktopFile,
+  desktopFile,
+  messageOf,
+  ReadFile,
+  reportedAction,
+  Screenshot,
+  WriteFile
+} from "./DesktopAnswers.ts"
 import { TooLate, timelyAgent } from "./TimelyAgent.ts"
 
 /**
@@ -22,14 +33,6 @@ export class DesktopFailed extends Schema.TaggedError<DesktopFailed>()("DesktopF
   reason: Schema.Literals(["Refused", "NotReached", "NotAnswered"]),
   message: Schema.String
 }) {}
-
-/** A file as the daemon reads it: `data` is base64, `size` in bytes. */
-export interface DesktopFile {
-  readonly data: string
-  readonly name: string
-  readonly size: number
-  readonly mediaType: string
-}
 
 /** What the daemon reports of a person's input: the action with its fields, and the screen before it where it was seen. */
 export interface UserInput {
@@ -153,7 +156,8 @@ const desktopAt = (client: HttpClient.HttpClient, url: string, contact: Contact)
           post("/computer-use", { action: "write_file", path, data }, 120_000, { until }),
           answer(WriteFile)
         ),
-        (result) => (result.success ? Effect.void : Effect.fail(refused(result.message ?? "the file was not written")))
+        (result) =>
+          result.success ? Effect.void : Effect.fail(refused(messageOf(result.message, "the file was not written")))
       ),
     startTracking: Effect.asVoid(post("/input-tracking/start", undefined, 10_000)),
     stopTracking: Effect.asVoid(post("/input-tracking/stop", undefined, 10_000)),
@@ -206,44 +210,25 @@ const accept = (response: HttpClientResponse.HttpClientResponse, text: string): 
 
 /** The `message` of the daemon's error body, where it is text. */
 const reason = (text: string): string => {
-  const decoded = decodeProblem(text)
-  return decoded._tag === "Some" ? `: ${decoded.value.message}` : ""
+  const decoded = decodeProblem(answerOf(text))
+  return decoded._tag === "Some" ? `: ${messageOf(decoded.value.message, "")}` : ""
 }
 
-const decodeProblem = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Struct({ message: Schema.String })))
+const decodeProblem = Schema.decodeUnknownOption(Schema.Struct({ message: Schema.String }))
 
 const answer =
   <S extends Schema.Constraint & { readonly DecodingServices: never }>(schema: S) =>
   (text: string): Effect.Effect<S["Type"], DesktopFailed> =>
-    Schema.decodeUnknownEffect(Schema.fromJsonString(schema))(text).pipe(
+    Schema.decodeUnknownEffect(schema)(answerOf(text)).pipe(
       Effect.mapError(() => refused("the desktop's answer is not what was expected"))
     )
 
-/** Characters of a picture in base64: 32 MB. */
-const largestPicture = Math.ceil((32 * 1024 * 1024) / 3) * 4
-
-/** A PNG picture (its signature: RFC 2083, section 12.11) in base64. */
-const Screenshot = Schema.Struct({
-  image: Schema.String.check(Schema.isStartingWith("iVBORw0KGgo"), Schema.isMaxLength(largestPicture))
-})
-const CursorPosition = Schema.Struct({ x: Schema.Finite, y: Schema.Finite })
-const WriteFile = Schema.Struct({ success: Schema.Boolean, message: Schema.optionalKey(Schema.String) })
-const FileRead = Schema.Struct({
-  success: Schema.Literal(true),
-  data: Schema.String,
-  name: Schema.String,
-  size: Schema.Finite,
-  mediaType: Schema.String
-})
-const FileRefused = Schema.Struct({ success: Schema.Literal(false), message: Schema.optionalKey(Schema.String) })
-const ReadFile = Schema.Union([FileRead, FileRefused])
-
 const fileOrReason = (file: typeof ReadFile.Type): Effect.Effect<DesktopFile, DesktopFailed> =>
-  file.success ? Effect.succeed(file) : Effect.fail(refused(file.message ?? "the file could not be read"))
+  file.success
+    ? Effect.succeed(desktopFile(file))
+    : Effect.fail(refused(messageOf(file.message, "the file could not be read")))
 
-const Action = Schema.Record(Schema.String, Schema.Json)
-const decodeAction = Schema.decodeUnknownOption(Schema.Tuple([Action]))
-const decodeScreenshotAndAction = Schema.decodeUnknownOption(Schema.Tuple([Screenshot, Action]))
+const decodeScreenshot = Schema.decodeUnknownOption(Screenshot)
 
 /** The daemon's Socket.IO events as a queue; frames that fit no schema are dropped. */
 const userInput = (url: string): Desktop["userInput"] =>
@@ -252,14 +237,15 @@ const userInput = (url: string): Desktop["userInput"] =>
     yield* Effect.acquireRelease(
       Effect.sync(() => {
         const socket = io(url, { transports: ["websocket"], forceNew: true })
-        socket.on("action", (...args: ReadonlyArray<unknown>) => {
-          const decoded = decodeAction(args)
-          if (decoded._tag === "Some") Queue.offerUnsafe(inputs, { image: undefined, action: decoded.value[0] })
+        socket.on("action", (reported: unknown) => {
+          const action = reportedAction(reported)
+          if (action._tag === "Some") Queue.offerUnsafe(inputs, { image: undefined, action: action.value })
         })
-        socket.on("screenshotAndAction", (...args: ReadonlyArray<unknown>) => {
-          const decoded = decodeScreenshotAndAction(args)
-          if (decoded._tag === "Some")
-            Queue.offerUnsafe(inputs, { image: decoded.value[0].image, action: decoded.value[1] })
+        socket.on("screenshotAndAction", (shown: unknown, reported: unknown) => {
+          const screenshot = decodeScreenshot(shown)
+          const action = reportedAction(reported)
+          if (screenshot._tag === "Some" && action._tag === "Some")
+            Queue.offerUnsafe(inputs, { image: screenshot.value.image, action: action.value })
         })
         return socket
       }),
