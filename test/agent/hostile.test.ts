@@ -20,9 +20,22 @@ const untilOver = (id: string) =>
     Effect.map(showTask(id), (task) => (overStatuses.includes(task.status) ? task : undefined))
   )
 
+/** No run has died: a task whose run dies is claimed again (so is one that a person has taken over, which the tests cancel). */
+const eachClaimedOnce = Effect.gen(function* () {
+  const { sql } = yield* Stage
+  const repeated = yield* sql`
+    SELECT t."description" FROM "TaskRun" r JOIN "Task" t ON t."id" = r."taskId" 
+    WHERE r."epoch" > 1 AND t."status" <> 'CANCELLED'`
+  assert.deepStrictEqual(
+    repeated.map(({ description }) => description),
+    []
+  )
+})
+
 /** The desktop is free, and the service works. */
 const nextTaskCompletes = Effect.gen(function* () {
   const { model } = yield* Stage
+  yield* eachClaimedOnce
   model.script("a sane task", { content: [{ type: "tool_use", name: "computer_screenshot", input: {} }] })
   yield* untilStatus(yield* createTask("a sane task"), "COMPLETED")
 })
@@ -189,6 +202,7 @@ layer(Stage.layer({ BYTEBOT_MODEL_RETRY_FOR: "1" }), { timeout: "180 seconds", e
                 const id = yield* createTask(where)
                 yield* untilOver(id)
                 assert.isAtLeast((yield* resultsOf(id)).length, calls.length)
+                yield* eachClaimedOnce
                 yield* Stage.pipe(Effect.flatMap(({ sql }) => sql`DELETE FROM "Task"`))
               }
             }
