@@ -169,7 +169,13 @@ const tools: ReadonlyArray<Tool> = [
     "computer_read_file",
     "Read a file of the desktop; its content comes back as a document.",
     Schema.Struct({
-      path: Schema.NonEmptyString.check(Schema.isMaxLength(longest.path)).annotate({ description: "Absolute path" })
+      path: Schema.NonEmptyString.check(
+        Schema.isMaxLength(longest.path),
+        // The daemon puts the path between double quotes for a shell (desktop.md).
+        Schema.makeFilter(
+          (path) => !/["$`\p{Cc}]/u.test(path) || "expected a path without quotes, $, backquotes and control characters"
+        )
+      ).annotate({ description: "Absolute path" })
     }),
     ({ path }) => ({ _tag: "ReadFile", path })
   )

@@ -211,6 +211,7 @@ layer(Stage.layer({ BYTEBOT_MODEL_RETRY_FOR: "1" }), { timeout: "180 seconds", e
               model.rejected.map(({ error }) => error),
               []
             )
+            assert.deepStrictEqual(desktop.files.hazards, [])
             for (const { body } of desktop.requests) {
               assert.isBelow(JSON.stringify(body).length, 1_000_100)
               if (Predicate.isObject(body) && body.action === "wait") assert.isAtMost(Number(body.duration), 600_000)

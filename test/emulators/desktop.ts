@@ -182,7 +182,10 @@ export const start = async (options: DesktopOptions = {}): Promise<DesktopEmulat
     if (fault?.hang === true) return untilGone(gone)
     if (fault?.status !== undefined && fault.text !== undefined) {
       request.status = fault.status
-      return sendText(response, fault.status, fault.text, { "content-type": "application/json; charset=utf-8", ...cors })
+      return sendText(response, fault.status, fault.text, {
+        "content-type": "application/json; charset=utf-8",
+        ...cors
+      })
     }
     if (fault?.status !== undefined) {
       const body = fault.body ?? { statusCode: fault.status, message: "Internal server error" }
