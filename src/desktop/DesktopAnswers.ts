@@ -1,4 +1,4 @@
-import { Schema } from "effect"
+import { Option, Schema } from "effect"
 import { boundedJson } from "../database/BoundedJson.ts"
 import { shortened, toInteger } from "../domain/Bounds.ts"
 import { Coordinates } from "./DesktopAction.ts"
@@ -13,25 +13,28 @@ const longest = { message: 1_000, name: 255 }
 
 const Message = Schema.optionalKey(Schema.Json)
 
+/** RFC 4648, section 4; models refuse what is no base64. */
+const isBase64 = (text: string): boolean =>
+  text.length % 4 === 0 && !/[^A-Za-z0-9+/]/.test(text.slice(0, -2) + text.slice(-2).replace(/={1,2}$/, ""))
+
+const Base64 = Schema.String.check(
+  Schema.isMaxLength(largestData),
+  Schema.makeFilter((text: string) => isBase64(text), { expected: "base64" })
+)
+
 /** A PNG picture (its signature: RFC 2083, section 12.11) in base64. */
 export const Screenshot = Schema.Struct({
-  image: Schema.String.check(Schema.isStartingWith("iVBORw0KGgo"), Schema.isMaxLength(largestData))
+  image: Base64.check(Schema.isStartingWith("iVBORw0KGgo"))
 })
 
 export const CursorPosition = Coordinates
 
 export const WriteFile = Schema.Struct({ success: Schema.Boolean, message: Message })
 
-/** RFC 4648, section 4; models refuse what is no base64. */
-const isBase64 = (text: string): boolean => text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text)
-
 export const ReadFile = Schema.Union([
   Schema.Struct({
     success: Schema.Literal(true),
-    data: Schema.String.check(
-      Schema.isMaxLength(largestData),
-      Schema.makeFilter((text: string) => isBase64(text), { expected: "base64" })
-    ),
+    data: Base64,
     name: Schema.String,
     size: Schema.optionalKey(Schema.Json),
     mediaType: Schema.String
@@ -78,6 +81,14 @@ const decodeFields = Schema.decodeUnknownOption(
     Schema.makeFilter((fields: typeof Fields.Type) => JSON.stringify(fields).length <= actionLimits.characters)
   )
 )
+
+const decodeScreenshot = Schema.decodeUnknownOption(Screenshot)
+
+/** The picture of a reported screen; undefined where it is none, or takes more than 8 MB of memory, as many may wait to be stored. */
+export const reportedPicture = (screen: unknown): string | undefined => {
+  const { image } = Option.getOrElse(decodeScreenshot(screen), () => ({ image: undefined }))
+  return image === undefined || image.length > 8 * 1024 * 1024 ? undefined : image
+}
 
 /** The fields of a reported action, within bounds; none where it is no object. */
 export const reportedAction = (action: unknown) => decodeFields(boundedJson(action, actionLimits))

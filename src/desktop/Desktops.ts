@@ -20,6 +20,7 @@ import {
   messageOf,
   ReadFile,
   reportedAction,
+  reportedPicture,
   Screenshot,
   WriteFile
 } from "./DesktopAnswers.ts"
@@ -62,6 +63,9 @@ export interface Desktop {
 
 /** A person acts a few times a second at most; a queue of this size outlasts any hiccup of the database. */
 const inputCapacity = 1_000
+
+/** Actions that wait to be stored when those that follow lose their pictures, which are large. */
+const waitingPictures = 50
 
 const probePatience = Duration.seconds(5)
 
@@ -228,9 +232,7 @@ const fileOrReason = (file: typeof ReadFile.Type): Effect.Effect<DesktopFile, De
     ? Effect.succeed(desktopFile(file))
     : Effect.fail(refused(messageOf(file.message, "the file could not be read")))
 
-const decodeScreenshot = Schema.decodeUnknownOption(Screenshot)
-
-/** The daemon's Socket.IO events as a queue; frames that fit no schema are dropped. */
+/** The daemon's Socket.IO events as a queue; actions that fit no schema are dropped, and pictures that are none. */
 const userInput = (url: string): Desktop["userInput"] =>
   Effect.gen(function* () {
     const inputs = yield* Queue.sliding<UserInput>(inputCapacity)
@@ -242,10 +244,10 @@ const userInput = (url: string): Desktop["userInput"] =>
           if (action._tag === "Some") Queue.offerUnsafe(inputs, { image: undefined, action: action.value })
         })
         socket.on("screenshotAndAction", (shown: unknown, reported: unknown) => {
-          const screenshot = decodeScreenshot(shown)
           const action = reportedAction(reported)
-          if (screenshot._tag === "Some" && action._tag === "Some")
-            Queue.offerUnsafe(inputs, { image: screenshot.value.image, action: action.value })
+          if (action._tag === "None") return
+          const image = Queue.sizeUnsafe(inputs) < waitingPictures ? reportedPicture(shown) : undefined
+          Queue.offerUnsafe(inputs, { image, action: action.value })
         })
         return socket
       }),

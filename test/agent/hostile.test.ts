@@ -375,6 +375,11 @@ layer(Stage.layer({ BYTEBOT_MODEL_RETRY_FOR: "1" }), { timeout: "180 seconds", e
             desktop.emit("screenshotAndAction", JSON.parse(text))
           }
           desktop.emit("action", Buffer.alloc(1_000_000), actions[2])
+          desktop.emit(
+            "screenshotAndAction",
+            { image: "no picture" },
+            { action: "click_mouse", button: "left", clickCount: 7 }
+          )
           desktop.emit("action", { action: "type_text", text: "the last" })
           yield* until(
             "the last action is stored",

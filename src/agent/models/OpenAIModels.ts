@@ -75,4 +75,4 @@ export const fromListed = (ids: ReadonlyArray<string>): ReadonlyArray<Model> =>
     .map((id) => models.find(({ name }) => name === id) ?? offered(id, id))
 
 /** Whether the text is the id of a reasoning item; encrypted reasoning never begins so. */
-export const isReasoningId = (text: string): boolean => text.startsWith("rs_")
+export const isReasoningId = (text: string): boolean => /^rs_[\w-]{1,200}$/.test(text)
