@@ -173,12 +173,15 @@ const failed = (use: ToolUseBlock, message: string): ToolOutcome => ({
   outcome: undefined
 })
 
+const fileError = "Error reading file: "
+
 const failureText = (use: ToolUseBlock, call: ToolCall, message: string): string => {
   switch (call._tag) {
     case "Screenshot":
       return "ERROR: Failed to take screenshot"
     case "ReadFile":
-      return `Error reading file: ${message}`
+      // The daemon's own message begins so.
+      return message.startsWith(fileError) ? message : `${fileError}${message}`
     default:
       return `Error executing ${use.name} tool: ${message}`
   }

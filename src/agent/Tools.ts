@@ -1,7 +1,9 @@
-import { DateTime, Result, Schema } from "effect"
+import { DateTime, Option, Result, Schema } from "effect"
 import { type ActionName, actionParameters, type DesktopAction } from "../desktop/DesktopAction.ts"
+import { shortened, storableInstant } from "../domain/Bounds.ts"
 import type { ToolUseBlock } from "../domain/ContentBlock.ts"
 import { TaskPriority, TaskType } from "../domain/Task.ts"
+import { coerced } from "./Coercion.ts"
 
 /** What a tool_use asks for, once its input is understood. */
 export type ToolCall =
@@ -38,12 +40,16 @@ const tool = <S extends Parameters>(
   call: (input: S["Type"]) => ToolCall
 ): Tool => {
   const decode = Schema.decodeUnknownResult(parameters)
+  const inputSchema = objectSchema(Schema.toJsonSchemaDocument(parameters).schema)
   return {
     name,
     description,
-    inputSchema: objectSchema(Schema.toJsonSchemaDocument(parameters).schema),
+    inputSchema,
     parse: (input) =>
-      Result.mapBoth(decode(withoutNulls(input)), { onSuccess: call, onFailure: (error) => error.message })
+      Result.mapBoth(decode(coerced(inputSchema, withoutNulls(input))), {
+        onSuccess: call,
+        onFailure: (error) => error.message
+      })
   }
 }
 
@@ -87,6 +93,13 @@ const upperOf = <L extends ReadonlyArray<string>>(
   return Schema.is(literals)(upper) ? upper : undefined
 }
 
+/** Characters; a path as long as Linux has them (PATH_MAX). */
+const longest = { description: 100_000, path: 4_096, problem: 1_000 }
+
+/** The instant that a model's date stands for, if it can be stored. */
+const instantOf = (date: string): Option.Option<DateTime.Utc> =>
+  Option.flatMap(DateTime.make(Date.parse(date)), storableInstant)
+
 const tools: ReadonlyArray<Tool> = [
   actionTool("move_mouse", "Move the mouse pointer."),
   actionTool("trace_mouse", "Move the mouse pointer along a path."),
@@ -122,7 +135,7 @@ const tools: ReadonlyArray<Tool> = [
     "End your work on the task: completed when it is done and checked, needs_help when only a person can go on, failed when it can't be done.",
     Schema.Struct({
       status: Schema.Literals(["completed", "needs_help", "failed"]),
-      description: Schema.String.annotate({
+      description: Schema.String.check(Schema.isMaxLength(longest.description)).annotate({
         description: "The result, or what is needed from the person, or why it failed"
       })
     }),
@@ -132,11 +145,14 @@ const tools: ReadonlyArray<Tool> = [
     "create_task",
     "Create another task, to be worked on after this one or at a given time.",
     Schema.Struct({
-      description: Schema.NonEmptyString,
+      description: Schema.NonEmptyString.check(Schema.isMaxLength(longest.description)),
       type: FreeCase(TaskType).annotate({ description: "IMMEDIATE or SCHEDULED" }),
       scheduledFor: Schema.optionalKey(
         Schema.String.check(
-          Schema.makeFilter((value) => !Number.isNaN(Date.parse(value)) || "expected an ISO 8601 date and time")
+          Schema.makeFilter(
+            (value) =>
+              Option.isSome(instantOf(value)) || "expected an ISO 8601 date and time, in the years from 1 to 9999"
+          )
         ).annotate({ description: "ISO 8601 date and time for a SCHEDULED task" })
       ),
       priority: FreeCase(TaskPriority).annotate({ description: "LOW, MEDIUM, HIGH or URGENT" })
@@ -146,13 +162,21 @@ const tools: ReadonlyArray<Tool> = [
       description: input.description,
       type: upperOf(TaskType, input.type),
       priority: upperOf(TaskPriority, input.priority),
-      scheduledFor: input.scheduledFor === undefined ? undefined : DateTime.makeUnsafe(Date.parse(input.scheduledFor))
+      scheduledFor: input.scheduledFor === undefined ? undefined : Option.getOrUndefined(instantOf(input.scheduledFor))
     })
   ),
   tool(
     "computer_read_file",
     "Read a file of the desktop; its content comes back as a document.",
-    Schema.Struct({ path: Schema.String.annotate({ description: "Absolute path" }) }),
+    Schema.Struct({
+      path: Schema.NonEmptyString.check(
+        Schema.isMaxLength(longest.path),
+        // The daemon puts the path between double quotes for a shell (desktop.md).
+        Schema.makeFilter(
+          (path) => !/["$`\p{Cc}]/u.test(path) || "expected a path without quotes, $, backquotes and control characters"
+        )
+      ).annotate({ description: "Absolute path" })
+    }),
     ({ path }) => ({ _tag: "ReadFile", path })
   )
 ]
@@ -166,14 +190,26 @@ export const toolDefinitions: ReadonlyArray<ToolDefinition> = tools.map(({ descr
 
 const byName = new Map(tools.map((one) => [one.name, one]))
 
+/** Some servers leave a prefix of OpenAI's format, or marks of Harmony, at the name. */
+const toolOf = (name: string): Tool | undefined =>
+  byName.get(name) ?? byName.get(name.replace(/^functions\./, "").replace(/<\|.*$/s, ""))
+
 /** Whether there is a tool of that name. */
-export const isTool = (name: string): boolean => byName.has(name)
+export const isTool = (name: string): boolean => toolOf(name) !== undefined
 
 /** What a tool_use asks for, or in words for the model why it can't be understood. */
 export const parseToolUse = (block: ToolUseBlock): Result.Result<ToolCall, string> => {
-  const known = byName.get(block.name)
+  const known = toolOf(block.name)
   if (known === undefined) return Result.fail(`There is no tool named ${block.name}`)
-  return Result.mapError(known.parse(block.input), (problem) => `The input of ${block.name} does not fit: ${problem}`)
+  if (typeof block.input === "string") {
+    return Result.fail(
+      `The input of ${block.name} does not fit: it is not a JSON object but ${shortened(block.input, longest.problem)}`
+    )
+  }
+  return Result.mapError(
+    known.parse(block.input),
+    (problem) => `The input of ${block.name} does not fit: ${shortened(problem, longest.problem)}`
+  )
 }
 
 /**

@@ -1,4 +1,5 @@
 import { DateTime, Effect, Option, Schema, SchemaGetter, SchemaIssue } from "effect"
+import { storableInstant } from "../domain/Bounds.ts"
 import { TaskId } from "../domain/Task.ts"
 import { TaskCursor } from "../domain/TaskCursor.ts"
 
@@ -76,13 +77,7 @@ const parseInstant = (text: string): Option.Option<DateTime.Utc> => {
     .replace(",", ".")
     .replace(/([+-]\d\d)(\d\d)$/, "$1:$2")
     .replace(/(T.*[+-]\d\d)$/, "$1:00")
-  return DateTime.make(spelled).pipe(
-    Option.map(DateTime.toUtc),
-    Option.filter((at) => {
-      const utcYear = DateTime.getPartUtc(at, "year")
-      return utcYear >= 1 && utcYear <= 9999
-    })
-  )
+  return DateTime.make(spelled).pipe(Option.flatMap(storableInstant))
 }
 
 export const InstantText = parsedAs(

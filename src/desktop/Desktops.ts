@@ -12,8 +12,17 @@ import { Settings } from "../config/Settings.ts"
 import { metrics, timed } from "../observability/Metrics.ts"
 import { Contact } from "./Contact.ts"
 import { actionBody, actionPatience, type DesktopAction } from "./DesktopAction.ts"
+import {
+  answerOf,
+  CursorPosition,
+  type DesktopFile,
+  desktopFile,
+  messageOf,
+  ReadFile,
+  Screenshot,
+  WriteFile
+} from "./DesktopAnswers.ts"
 import { OwnActions } from "./OwnActions.ts"
-import { Screenshot } from "./Screenshot.ts"
 import { TooLate, timelyAgent } from "./TimelyAgent.ts"
 import { type UserInput, userInput } from "./UserInput.ts"
 
@@ -25,14 +34,6 @@ export class DesktopFailed extends Schema.TaggedError<DesktopFailed>()("DesktopF
   reason: Schema.Literals(["Refused", "NotReached", "NotAnswered"]),
   message: Schema.String
 }) {}
-
-/** A file as the daemon reads it: `data` is base64, `size` in bytes. */
-export interface DesktopFile {
-  readonly data: string
-  readonly name: string
-  readonly size: number
-  readonly mediaType: string
-}
 
 /** One desktop, through its daemon (contract/desktop.md). */
 export interface Desktop {
@@ -147,7 +148,8 @@ const desktopAt = (client: HttpClient.HttpClient, url: string, contact: Contact,
           post("/computer-use", { action: "write_file", path, data }, 120_000, { until }),
           answer(WriteFile)
         ),
-        (result) => (result.success ? Effect.void : Effect.fail(refused(result.message ?? "the file was not written")))
+        (result) =>
+          result.success ? Effect.void : Effect.fail(refused(messageOf(result.message, "the file was not written")))
       ),
     startTracking: Effect.asVoid(post("/input-tracking/start", undefined, 10_000)),
     stopTracking: Effect.asVoid(post("/input-tracking/stop", undefined, 10_000)),
@@ -200,30 +202,20 @@ const accept = (response: HttpClientResponse.HttpClientResponse, text: string): 
 
 /** The `message` of the daemon's error body, where it is text. */
 const reason = (text: string): string => {
-  const decoded = decodeProblem(text)
-  return decoded._tag === "Some" ? `: ${decoded.value.message}` : ""
+  const decoded = decodeProblem(answerOf(text))
+  return decoded._tag === "Some" ? `: ${messageOf(decoded.value.message, "")}` : ""
 }
 
-const decodeProblem = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Struct({ message: Schema.String })))
+const decodeProblem = Schema.decodeUnknownOption(Schema.Struct({ message: Schema.String }))
 
 const answer =
   <S extends Schema.Constraint & { readonly DecodingServices: never }>(schema: S) =>
   (text: string): Effect.Effect<S["Type"], DesktopFailed> =>
-    Schema.decodeUnknownEffect(Schema.fromJsonString(schema))(text).pipe(
+    Schema.decodeUnknownEffect(schema)(answerOf(text)).pipe(
       Effect.mapError(() => refused("the desktop's answer is not what was expected"))
     )
 
-const CursorPosition = Schema.Struct({ x: Schema.Finite, y: Schema.Finite })
-const WriteFile = Schema.Struct({ success: Schema.Boolean, message: Schema.optionalKey(Schema.String) })
-const FileRead = Schema.Struct({
-  success: Schema.Literal(true),
-  data: Schema.String,
-  name: Schema.String,
-  size: Schema.Finite,
-  mediaType: Schema.String
-})
-const FileRefused = Schema.Struct({ success: Schema.Literal(false), message: Schema.optionalKey(Schema.String) })
-const ReadFile = Schema.Union([FileRead, FileRefused])
-
 const fileOrReason = (file: typeof ReadFile.Type): Effect.Effect<DesktopFile, DesktopFailed> =>
-  file.success ? Effect.succeed(file) : Effect.fail(refused(file.message ?? "the file could not be read"))
+  file.success
+    ? Effect.succeed(desktopFile(file))
+    : Effect.fail(refused(messageOf(file.message, "the file could not be read")))

@@ -1,7 +1,7 @@
-import { Effect, Option, Queue, Schema, type Scope } from "effect"
+import { Effect, Queue, type Schema, type Scope } from "effect"
 import { io } from "socket.io-client"
+import { reportedAction, reportedPicture } from "./DesktopAnswers.ts"
 import type { OwnActions } from "./OwnActions.ts"
-import { Screenshot } from "./Screenshot.ts"
 
 /** What the daemon reports of a person's input: the action with its fields, and the screen before it where it was seen. */
 export interface UserInput {
@@ -12,10 +12,8 @@ export interface UserInput {
 /** A person acts a few times a second at most; a queue of this size outlasts any hiccup of the database. */
 export const inputCapacity = 1_000
 
-const Action = Schema.Record(Schema.String, Schema.Json)
-const decodeAction = Schema.decodeUnknownOption(Schema.Tuple([Action]))
-const decodePicturedAction = Schema.decodeUnknownOption(Schema.Tuple([Schema.Unknown, Action]))
-const decodeScreenshot = Schema.decodeUnknownOption(Screenshot)
+/** Actions that wait to be stored when those that follow lose their pictures, which are large. */
+const waitingPictures = 50
 
 /**
  * The daemon's Socket.IO events as a queue, until the scope closes; reconnects by itself. Frames that fit no schema are dropped, and what
@@ -30,15 +28,15 @@ export const userInput = (url: string, own: OwnActions): Effect.Effect<Queue.Deq
     yield* Effect.acquireRelease(
       Effect.sync(() => {
         const socket = io(url, { transports: ["websocket"], forceNew: true })
-        socket.on("action", (...args: ReadonlyArray<unknown>) => {
-          const decoded = decodeAction(args)
-          if (Option.isSome(decoded)) offer({ image: undefined, action: decoded.value[0] })
+        socket.on("action", (reported: unknown) => {
+          const action = reportedAction(reported)
+          if (action._tag === "Some") offer({ image: undefined, action: action.value })
         })
-        socket.on("screenshotAndAction", (...args: ReadonlyArray<unknown>) => {
-          const decoded = decodePicturedAction(args)
-          if (Option.isNone(decoded)) return
-          const [picture, action] = decoded.value
-          offer({ image: Option.getOrUndefined(decodeScreenshot(picture))?.image, action })
+        socket.on("screenshotAndAction", (shown: unknown, reported: unknown) => {
+          const action = reportedAction(reported)
+          if (action._tag === "None") return
+          const image = Queue.sizeUnsafe(inputs) < waitingPictures ? reportedPicture(shown) : undefined
+          offer({ image, action: action.value })
         })
         return socket
       }),

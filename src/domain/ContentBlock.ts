@@ -36,9 +36,13 @@ export const ToolResultBlock = Schema.Struct({
   tool_use_id: Schema.String
 })
 
-/** The model's reasoning; the signature lets its provider take it back in later requests. */
+/**
+ * The model's reasoning; the signature lets its provider take it back in later requests. OpenAI's is stored as the original does: encrypted
+ * as `thinking`, its id as `signature`; what there is to read of it is the `summary` (ours).
+ */
 export const ThinkingBlock = Schema.Struct({
   type: Schema.Literal("thinking"),
+  summary: Schema.optionalKey(Schema.String),
   thinking: Schema.String,
   signature: Schema.String
 })
@@ -68,6 +72,7 @@ export type DocumentBlock = typeof DocumentBlock.Type
 export type ToolUseBlock = typeof ToolUseBlock.Type
 export type ToolResultContent = typeof ToolResultContent.Type
 export type ToolResultBlock = typeof ToolResultBlock.Type
+export type ThinkingBlock = typeof ThinkingBlock.Type
 export type UserActionBlock = typeof UserActionBlock.Type
 export type ContentBlock = typeof ContentBlock.Type
 

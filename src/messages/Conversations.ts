@@ -3,6 +3,7 @@ import { Array as Arr, Context, DateTime, Effect, Layer, Option, Schema } from "
 import { SqlClient } from "effect/sql"
 import { repeatable } from "../database/DatabaseRetry.ts"
 import { storableJson, storableText } from "../database/StorableJson.ts"
+import { toInteger } from "../domain/Bounds.ts"
 import { ContentBlock, ToolResultBlock, type ToolUseBlock, text, type UserActionBlock } from "../domain/ContentBlock.ts"
 import { MessageId } from "../domain/Message.ts"
 import type { ModelCall, TokenCounts } from "../domain/ModelCall.ts"
@@ -155,7 +156,7 @@ export class Conversations extends Context.Service<
           "cacheReadTokens", "cacheWriteTokens", "cost", "durationMs", "prefix", "createdAt")
         SELECT ${id}, t."id", ${sql.literal(messageId)}, ${purpose}, ${call.provider}, ${call.model}, ${call.tokens.input}::int,
           ${call.tokens.output}::int, ${call.tokens.cacheRead}::int, ${call.tokens.cacheWrite}::int, ${call.cost}::double precision,
-          ${call.durationMs}::int, ${call.prefix}, ${at}
+          ${toInteger(call.durationMs)}::int, ${call.prefix}, ${at}
         FROM "Task" t WHERE t."id" = ${taskId} FOR KEY SHARE
         ON CONFLICT ("id") DO NOTHING`
 

@@ -9,6 +9,7 @@ import type { DatabaseUnavailable } from "../domain/TaskErrors.ts"
 import { measure, metrics } from "../observability/Metrics.ts"
 import { isDueFor } from "./DueTasks.ts"
 import { type Lease, LeaseLost, type Ownership, ownedTask, WorkerReplaced } from "./Lease.ts"
+import { claimEvents, queuedAt } from "./QueuedOnClaim.ts"
 
 /** How a run ends its task; the description of a completed one goes to `result`, what went wrong to `error`. */
 export type Outcome =
@@ -99,7 +100,7 @@ export class TaskRuns extends Context.Service<
           WITH owner AS (
             SELECT 1 FROM "DesktopOwner" WHERE "desktop" = ${desktop} AND "generation" = ${generation}
           ), next AS (
-            SELECT t."id", EXISTS (SELECT 1 FROM "TaskDesktop" w WHERE w."taskId" = t."id") AS "isBound" FROM "Task" t
+            SELECT t.*, EXISTS (SELECT 1 FROM "TaskDesktop" w WHERE w."taskId" = t."id") AS "isBound" FROM "Task" t
             WHERE EXISTS (SELECT 1 FROM owner) AND ${isDueFor(sql, { url: desktop, name: nameOf(desktop) }, at)}
               AND coalesce(t."id" = (SELECT o."taskId" FROM "TaskRun" o WHERE o."active" AND o."desktop" = ${desktop}), TRUE)
             ORDER BY t."executedAt" ASC NULLS LAST, t."priority" DESC, t."queuedAt" ASC NULLS LAST, t."createdAt", t."position"
@@ -112,11 +113,9 @@ export class TaskRuns extends Context.Service<
             WHERE "TaskRun"."desktop" = ${desktop} OR ("TaskRun"."movedFrom" IS NOT NULL AND NOT "TaskRun"."active")
             RETURNING "taskId", "epoch", "interruptedAt", "movedFrom" IS NOT NULL AS "hasMoved"
           ), task AS (
-            UPDATE "Task" task SET "status" = 'RUNNING', "executedAt" = ${at}, "updatedAt" = ${at}
+            UPDATE "Task" task SET "status" = 'RUNNING', "queuedAt" = ${queuedAt(sql, at)}, "executedAt" = ${at}, "updatedAt" = ${at}
             FROM run WHERE task."id" = run."taskId" RETURNING task.*
-          ), event AS (
-            INSERT INTO "TaskEvent" ("taskId", "kind", "payload", "createdAt") SELECT task."id", 'task_updated', ${taskOf}, ${at} FROM task
-          )
+          ), event AS (${claimEvents(sql, at)})
           SELECT ${taskOf} AS task, run."epoch", run."interruptedAt", run."hasMoved", next."isBound", next."id" IS NOT NULL AND run."epoch" IS NULL AS "isTaken",
             trace."traceparent", trace."previous" AS "previousTraceparent"
           FROM owner LEFT JOIN next ON TRUE LEFT JOIN (task CROSS JOIN run) ON TRUE LEFT JOIN "TaskTrace" trace ON trace."taskId" = task."id"`

@@ -41,7 +41,7 @@ export class Usage extends Context.Service<
       const spent = Effect.fn("Usage.spent")(function* (id: TaskId, since: DateTime.Utc | null) {
         const rows = yield* sql`
           SELECT count(*) FILTER (WHERE "purpose" = 'reply')::int AS replies,
-            coalesce(sum("inputTokens" + "outputTokens"), 0)::float8 AS tokens, coalesce(sum("cost"), 0)::float8 AS cost
+            coalesce(sum("inputTokens"::bigint + "outputTokens"), 0)::float8 AS tokens, coalesce(sum("cost"), 0)::float8 AS cost
           FROM "ModelCall"
           WHERE "taskId" = ${id} AND (${since === null ? null : DateTime.toDateUtc(since)}::timestamptz IS NULL
             OR "createdAt" > ${since === null ? null : DateTime.toDateUtc(since)}::timestamptz)`

@@ -5,10 +5,10 @@ import { assert, layer } from "@effect/vitest"
 import { Context, Effect, Layer, Schema } from "effect"
 import type { SqlClient } from "effect/sql"
 import { io } from "socket.io-client"
-import type { ModelEmulator } from "../emulators/modelEmulator.ts"
-import type { Scripted } from "../emulators/modelReplies.ts"
 import { type DesktopEmulator, start as startDesktop } from "../emulators/desktop.ts"
 import { goldenDesktop, goldenReplies } from "../emulators/golden.ts"
+import type { ModelEmulator } from "../emulators/modelEmulator.ts"
+import type { Scripted } from "../emulators/modelReplies.ts"
 import { type Provider, providers, recordedProvider } from "../support/ModelProviders.ts"
 import { differences } from "../support/Recording.ts"
 import { decodeTask, request as send } from "../support/RestClient.ts"
@@ -170,7 +170,12 @@ const scenarios: ReadonlyArray<Scenario> = [
     end: "NEEDS_HELP",
     deviate: (recording) => ({ ...recording, socket: recording.socket.slice(0, -1) })
   },
-  { name: "read-file-failure", end: "COMPLETED", readFile: () => ({ success: false, message: "ENOENT" }) },
+  {
+    name: "read-file-failure",
+    end: "COMPLETED",
+    // The daemon's own words (golden/desktop.json) begin as the result does: the original says that twice.
+    readFile: () => ({ success: false, message: "Error reading file: ENOENT" })
+  },
   {
     name: "summarize",
     end: "COMPLETED",
@@ -215,12 +220,17 @@ const scenarios: ReadonlyArray<Scenario> = [
     name: "provider-openai-gpt41",
     only: "openai",
     end: "COMPLETED",
-    // The original keeps encrypted reasoning as the text of a thought; we keep what there is to read, and no more of a model
-    // that takes none back.
-    deviate: (recording) =>
-      decodeRecording(
-        JSON.stringify(recording, (_, item) => (item?.type === "thinking" ? { ...item, signature: "" } : item))
-      )
+    // What there is to read of the reasoning is kept, too; the encrypted part, which this model takes none of, is not asked for.
+    deviate: (recording) => ({
+      ...decodeRecording(
+        JSON.stringify(recording, (_, item) =>
+          item?.type === "thinking"
+            ? { type: "thinking", summary: "enc", thinking: "", signature: "<uuid:reasoning>" }
+            : item
+        )
+      ),
+      assistantMessages: recording.assistantMessages
+    })
   },
   { name: "provider-google", only: "google", end: "COMPLETED" },
   { name: "analytics-500", end: "COMPLETED" },
@@ -301,7 +311,9 @@ const withProvider = (recording: Recording, { model, name }: Provider): Recordin
 const withoutSignatures = (value: unknown): Schema.Json =>
   decodeAny(
     JSON.stringify(value, (_, item) =>
-      Array.isArray(item) ? item.filter((block) => block?.type !== "thinking" || block.thinking !== "") : item
+      Array.isArray(item)
+        ? item.filter((block) => block?.type !== "thinking" || block.thinking !== "" || "summary" in block)
+        : item
     )
   )
 

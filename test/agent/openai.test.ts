@@ -1,5 +1,6 @@
-import { assert, layer } from "@effect/vitest"
+import { assert, it, layer } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
+import { toBody } from "../../src/agent/models/OpenAIRequest.ts"
 import type { ReplyBlock, Scripted } from "../emulators/modelReplies.ts"
 import * as OpenAI from "../emulators/openai.ts"
 import type { InputItem } from "../emulators/openaiItems.ts"
@@ -105,39 +106,52 @@ layer(Responses.layer, { timeout: "60 seconds", excludeTestServices: true })("Op
     })
   )
 
-  test.effect("reasoning is stored with its summary, and goes back encrypted where it stood", () =>
-    Effect.gen(function* () {
-      const openai = yield* start
-      openai.enqueue(
-        calling(thought("b25l", "first"), say("so"), thought("dHdv", ""), use("computer_screenshot")),
-        calling(
-          thought("dGhyZWU=", "third"),
-          use("computer_wait", { duration: 1 }),
-          use("computer_wait", { duration: 2 })
-        ),
-        finish
-      )
-      const id = yield* createTask("think", modern)
-      yield* untilStatus(id, "COMPLETED")
-      assert.deepStrictEqual(yield* errors, [])
-      const [, reply] = yield* messagesOf(id)
-      assert.deepStrictEqual(reply?.content.slice(0, 3), [
-        { type: "thinking", thinking: "first", signature: "b25l" },
-        { text: "so", type: "text" },
-        { type: "thinking", thinking: "", signature: "dHdv" }
-      ])
-      const last = itemsOf(openai.requests[2])
-      assert.deepStrictEqual(last.map(kindOf), [
-        ...["user", "reasoning", "assistant", "reasoning", "function_call", "function_call_output"],
-        ...["reasoning", "function_call", "function_call", "function_call_output", "function_call_output"]
-      ])
-      assert.deepStrictEqual<unknown>(reasoningOf(openai.requests[2]), [
-        { type: "reasoning", summary: [{ type: "summary_text", text: "first" }], encrypted_content: "b25l" },
-        { type: "reasoning", summary: [], encrypted_content: "dHdv" },
-        { type: "reasoning", summary: [{ type: "summary_text", text: "third" }], encrypted_content: "dGhyZWU=" }
-      ])
-      assert.deepInclude(last[2], { role: "assistant", content: "so", phase: "commentary" })
-    })
+  test.effect(
+    "reasoning is stored as the original stores it, with its summary, and goes back encrypted where it stood",
+    () =>
+      Effect.gen(function* () {
+        const openai = yield* start
+        openai.enqueue(
+          calling(thought("b25l", "first"), say("so"), thought("dHdv", ""), use("computer_screenshot")),
+          calling(
+            thought("dGhyZWU=", "third"),
+            use("computer_wait", { duration: 1 }),
+            use("computer_wait", { duration: 2 })
+          ),
+          finish
+        )
+        const id = yield* createTask("think", modern)
+        yield* untilStatus(id, "COMPLETED")
+        assert.deepStrictEqual(yield* errors, [])
+        const [, reply] = yield* messagesOf(id)
+        const [first, words, second] = reply?.content ?? []
+        assert.deepStrictEqual(
+          [first, words, second],
+          [
+            { type: "thinking", summary: "first", thinking: "b25l", signature: first?.signature },
+            { text: "so", type: "text" },
+            { type: "thinking", thinking: "dHdv", signature: second?.signature }
+          ]
+        )
+        assert.match(`${first?.signature} ${second?.signature}`, /^rs_\w+ rs_\w+$/)
+        const third = (yield* messagesOf(id))[3]?.content[0]
+        const last = itemsOf(openai.requests[2])
+        assert.deepStrictEqual(last.map(kindOf), [
+          ...["user", "reasoning", "assistant", "reasoning", "function_call", "function_call_output"],
+          ...["reasoning", "function_call", "function_call", "function_call_output", "function_call_output"]
+        ])
+        assert.deepStrictEqual<unknown>(reasoningOf(openai.requests[2]), [
+          { type: "reasoning", summary: [{ type: "summary_text", text: "first" }], encrypted_content: "b25l" },
+          { type: "reasoning", id: second?.signature, summary: [], encrypted_content: "dHdv" },
+          {
+            type: "reasoning",
+            id: third?.signature,
+            summary: [{ type: "summary_text", text: "third" }],
+            encrypted_content: "dGhyZWU="
+          }
+        ])
+        assert.deepInclude(last[2], { role: "assistant", content: "so", phase: "commentary" })
+      })
   )
 
   test.effect("reasoning that led to nothing is not sent, and a model that says nothing is asked to go on", () =>
@@ -312,4 +326,20 @@ layer(Responses.layer, { timeout: "60 seconds", excludeTestServices: true })("Op
       ])
     })
   )
+})
+
+it("reasoning as an earlier version stored it, encrypted in the signature, goes back too", () => {
+  const content = [
+    { type: "thinking", thinking: "hm", signature: "gAAAA" },
+    { text: "so", type: "text" }
+  ] as const
+  const { input } = toBody(
+    { model: "gpt-6.1-sol", system: "", turns: [{ role: "assistant", content }], tools: [], toolChoice: "auto" },
+    { earlier: true, summary: true }
+  )
+  assert.deepStrictEqual<unknown>(input[0], {
+    type: "reasoning",
+    summary: [{ type: "summary_text", text: "hm" }],
+    encrypted_content: "gAAAA"
+  })
 })

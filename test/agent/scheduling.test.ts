@@ -46,6 +46,30 @@ layer(Stage.layer(), { timeout: "60 seconds", excludeTestServices: true })("sche
     })
   )
 
+  test.effect(
+    "that are claimed as soon as they are due are marked as queued first, and clients are told so in that order",
+    () =>
+      Effect.gen(function* () {
+        yield* reset
+        const { sql } = yield* Stage
+        // The reconciler that marks due tasks looks every five seconds; most of these are claimed before it does.
+        for (let n = 0; n < 4; n++) {
+          const id = yield* createTask("due", { type: "SCHEDULED", scheduledFor: yield* soon(-1000) })
+          yield* untilStatus(id, "COMPLETED")
+          const rows = yield* sql`
+          SELECT "payload"->>'status' AS status, "payload"->>'queuedAt' AS queued, "payload"->>'executedAt' AS executed
+          FROM "TaskEvent" WHERE "taskId" = ${id} AND "kind" = 'task_updated' ORDER BY "id"`
+          const { executedAt, queuedAt } = yield* timesOf(id)
+          assert.isNotNull(queuedAt)
+          const [at, started] = [queuedAt, executedAt].map((instant) => instant && DateTime.formatIso(instant))
+          assert.deepStrictEqual(rows.slice(0, 2), [
+            { status: "PENDING", queued: at, executed: null },
+            { status: "RUNNING", queued: at, executed: started }
+          ])
+        }
+      })
+  )
+
   test.effect("of the agent's own making wait for their time", () =>
     Effect.gen(function* () {
       yield* reset

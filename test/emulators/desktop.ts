@@ -76,6 +76,8 @@ export interface DesktopEmulator {
   readonly fault: (fault: Fault) => void
   /** Holds the next matching request until the returned function is called; then it is served as usual. */
   readonly hold: (match?: Fault["match"]) => () => void
+  /** Sends any event, as a hostile daemon may. */
+  readonly emit: (event: string, ...args: ReadonlyArray<unknown>) => void
   /**
    * A person's input: click_mouse and drag_mouse go out as `screenshotAndAction`, the rest as `action`. False, and
    * nothing sent, while tracking is off.
@@ -178,6 +180,13 @@ export const start = async (options: DesktopOptions = {}): Promise<DesktopEmulat
     await fault?.until
     if (fault?.drop === true) return void response.destroy()
     if (fault?.hang === true) return untilGone(gone)
+    if (fault?.status !== undefined && fault.text !== undefined) {
+      request.status = fault.status
+      return sendText(response, fault.status, fault.text, {
+        "content-type": "application/json; charset=utf-8",
+        ...cors
+      })
+    }
     if (fault?.status !== undefined) {
       const body = fault.body ?? { statusCode: fault.status, message: "Internal server error" }
       return send(request, response, { status: fault.status, body })
@@ -290,6 +299,7 @@ export const start = async (options: DesktopOptions = {}): Promise<DesktopEmulat
       faults.add({ until: promise, ...(match === undefined ? {} : { match }) })
       return resolve
     },
+    emit: (event, ...args) => io.emit(event, ...args),
     emitUserAction,
     waitFor: (find, timeoutMs) => ledger.waitFor(find, timeoutMs),
     waitForRequest: (match, n = 1, timeoutMs) =>

@@ -39,6 +39,8 @@ export interface Fault {
   readonly status?: number
   /** Default: the framework's body for an internal error. */
   readonly body?: unknown
+  /** With `status`: answers with exactly this text instead, for JSON that no encoder writes. */
+  readonly text?: string
   /** Cuts the connection. */
   readonly drop?: boolean
   /** Never answers. */

@@ -56,7 +56,10 @@ const checkCalls = (items: ReadonlyArray<InputItem>): void => {
   if (first !== undefined) throw unanswered(first)
 }
 
-/** Reasoning stands before what it led to: a call, a message of the assistant, or more reasoning. */
+/**
+ * Reasoning stands before what it led to: a call, a message of the assistant, or more reasoning. With an id it wants that of the message;
+ * not that of a call (microsoft/vscode-copilot-chat, src/platform/endpoint/node/responsesApi.ts, sends calls without one).
+ */
 const checkReasoning = (items: ReadonlyArray<InputItem>): void => {
   for (const [i, item] of items.entries()) {
     if (item.type !== "reasoning") continue
@@ -64,7 +67,9 @@ const checkReasoning = (items: ReadonlyArray<InputItem>): void => {
     const isFollowed =
       next !== undefined &&
       (next.type === "reasoning" || next.type === "function_call" || ("role" in next && next.role === "assistant"))
-    if (isFollowed && (item.id === undefined || idOf(next) !== undefined)) continue
+    const isPaired =
+      item.id === undefined || next?.type === "function_call" || (next !== undefined && idOf(next) !== undefined)
+    if (isFollowed && isPaired) continue
     throw refuse(
       `Item '${item.id ?? `input[${i}]`}' of type '${typeOf(item)}' was provided without its required following item.`
     )

@@ -418,7 +418,7 @@ describe("reasoning", () => {
     )
   })
 
-  it("stands before what it led to, with the ids of both or of none", async () => {
+  it("stands before what it led to, before a message with the ids of both or of none", async () => {
     const item = await reason("YmJiYg==")
     if (item?.type !== "reasoning") throw new Error("no reasoning")
     const plain = thought("YmJiYg==")
@@ -426,6 +426,7 @@ describe("reasoning", () => {
     expect(await withItems(user, plain)).toBe(alone("input[1]"))
     expect(await withItems(user, item, said, user)).toBe(alone(item.id))
     expect(await withItems(user, item, call("a", { id: "fc_1" }), output("a"))).toBe("ok")
+    expect(await withItems(user, item, call("a"), output("a"))).toBe("ok")
   })
 
   it("is not there where it was neither stored nor sent along", async () => {

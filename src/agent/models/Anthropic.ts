@@ -1,10 +1,18 @@
 import type AnthropicClient from "@anthropic-ai/sdk"
-import { Duration, Effect, Redacted, Schema } from "effect"
-import { ContentBlock, type DocumentBlock, type ToolResultContent } from "../../domain/ContentBlock.ts"
+import { Duration, Effect, Option, Redacted, Schema } from "effect"
+import type { ContentBlock, DocumentBlock, ToolResultContent } from "../../domain/ContentBlock.ts"
 import type { Model } from "../../domain/Model.ts"
 import type { ToolDefinition } from "../Tools.ts"
+import { decodeAnswer, textIn, tokensAt } from "./Answers.ts"
 import { boundedFetch } from "./BoundedFetch.ts"
-import { type LanguageModel, ModelError, type ModelReply, type ModelRequest, type Turn } from "./LanguageModel.ts"
+import {
+  type LanguageModel,
+  ModelError,
+  type ModelReply,
+  type ModelRequest,
+  retryAfter,
+  type Turn
+} from "./LanguageModel.ts"
 
 /** The models on offer. Names: the type definitions of the vendor's SDK (those not marked deprecated). */
 export const models: ReadonlyArray<Model> = [
@@ -153,13 +161,11 @@ const toDocument = ({ name, source }: DocumentBlock): AnthropicClient.DocumentBl
         }
 })
 
-const isBlock = Schema.is(ContentBlock)
-
 const unexpectedShape = () =>
   new ModelError({ reason: "Unavailable", message: "Anthropic's answer has an unexpected shape" })
 
 /** Of GET /v1/models; older models say nothing of their window, which is 200000 then. */
-const decodeModels = Schema.decodeUnknownEffect(
+const decodeModels = decodeAnswer(
   Schema.Struct({
     data: Schema.Array(
       Schema.Struct({
@@ -186,33 +192,30 @@ const toModels = (page: unknown): Effect.Effect<ReadonlyArray<Model>, ModelError
     Effect.mapError(unexpectedShape)
   )
 
-const Answer = Schema.Struct({
-  content: Schema.Array(Schema.Json),
-  stop_reason: Schema.optionalKey(Schema.NullOr(Schema.String)),
-  usage: Schema.Struct({
-    input_tokens: Schema.Finite,
-    output_tokens: Schema.Finite,
-    cache_read_input_tokens: Schema.optionalKey(Schema.NullOr(Schema.Finite)),
-    cache_creation_input_tokens: Schema.optionalKey(Schema.NullOr(Schema.Finite))
+const decodeReply = decodeAnswer(
+  Schema.Struct({
+    content: Schema.Array(Schema.Json),
+    stop_reason: Schema.optionalKey(Schema.Json),
+    usage: Schema.optionalKey(Schema.Json)
   })
-})
+)
 
-/** Keeps what is stored of an answer's blocks, and nothing that only this provider knows. */
-const toReply = (answer: unknown): Effect.Effect<ModelReply, ModelError> =>
-  Schema.decodeUnknownEffect(Answer)(answer).pipe(
+/** Keeps what is stored of an answer. */
+export const toReply = (answer: unknown): Effect.Effect<ModelReply, ModelError> =>
+  decodeReply(answer).pipe(
     Effect.mapError(unexpectedShape),
     Effect.filterOrFail(
       ({ stop_reason }) => stop_reason !== "refusal",
       () => new ModelError({ reason: "Refused", message: "Anthropic: the model refused to go on with this task" })
     ),
     Effect.map(({ content, usage }): ModelReply => {
-      const cacheRead = usage.cache_read_input_tokens ?? 0
-      const cacheWrite = usage.cache_creation_input_tokens ?? 0
+      const cacheRead = tokensAt(usage, "cache_read_input_tokens")
+      const cacheWrite = tokensAt(usage, "cache_creation_input_tokens")
       return {
-        content: content.filter(isBlock).map(onlyStored),
+        content: content.flatMap(toStored),
         usage: {
-          input: usage.input_tokens + cacheRead + cacheWrite,
-          output: usage.output_tokens,
+          input: tokensAt(usage, "input_tokens") + cacheRead + cacheWrite,
+          output: tokensAt(usage, "output_tokens"),
           cacheRead,
           cacheWrite
         }
@@ -220,17 +223,25 @@ const toReply = (answer: unknown): Effect.Effect<ModelReply, ModelError> =>
     })
   )
 
-const onlyStored = (block: ContentBlock): ContentBlock => {
-  switch (block.type) {
-    case "text":
-      return { text: block.text, type: "text" }
-    case "tool_use":
-      return { id: block.id, name: block.name, type: "tool_use", input: block.input ?? {} }
-    case "thinking":
-      return { type: "thinking", thinking: block.thinking, signature: block.signature }
-    default:
-      return block
-  }
+const decodeBlock = Schema.decodeUnknownOption(
+  Schema.Union([
+    Schema.Struct({ type: Schema.Literal("text"), text: Schema.String }),
+    Schema.Struct({
+      type: Schema.Literal("tool_use"),
+      id: Schema.optionalKey(Schema.Json),
+      name: Schema.optionalKey(Schema.Json),
+      input: Schema.optionalKey(Schema.Json)
+    }),
+    Schema.Struct({ type: Schema.Literal("thinking"), thinking: Schema.String, signature: Schema.String }),
+    Schema.Struct({ type: Schema.Literal("redacted_thinking"), data: Schema.String })
+  ])
+)
+
+/** Keeps what is stored of a block, and nothing that only this provider knows. */
+const toStored = (given: Schema.Json): ReadonlyArray<ContentBlock> => {
+  const block = Option.getOrUndefined(decodeBlock(given))
+  if (block?.type !== "tool_use") return block === undefined ? [] : [block]
+  return [{ id: textIn(block.id), name: textIn(block.name), type: "tool_use", input: block.input ?? {} }]
 }
 
 const decodeProblem = Schema.decodeUnknownOption(
@@ -245,10 +256,8 @@ const wordsOf = (error: Error): string => {
 
 /** Anthropic's error statuses: platform documentation, "Errors". */
 const toModelError = (status: number | undefined, message: string, headers: Headers | undefined): ModelError => {
-  const seconds = Number(headers?.get("retry-after") ?? Number.NaN)
-  const retryAfter = Number.isFinite(seconds) && seconds >= 0 ? { retryAfter: seconds * 1000 } : {}
-  const error = (reason: ModelError["reason"]) =>
-    new ModelError({ reason, message: `Anthropic: ${message}`, ...retryAfter })
+  const pause = retryAfter(Number(headers?.get("retry-after") ?? Number.NaN) * 1000)
+  const error = (reason: ModelError["reason"]) => new ModelError({ reason, message: `Anthropic: ${message}`, ...pause })
   if (status === undefined) return error("Unavailable")
   if (status === 429) return error("RateLimited")
   if (status === 529) return error("Overloaded")

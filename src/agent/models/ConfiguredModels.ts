@@ -1,5 +1,7 @@
 import { Effect, Layer, Option, Redacted } from "effect"
 import { Settings, type SettingsValues } from "../../config/Settings.ts"
+import { shortened } from "../../domain/Bounds.ts"
+import { boundedModels, boundedReply } from "./Answers.ts"
 import { type LanguageModel, LanguageModels, ModelError, providerTitles } from "./LanguageModel.ts"
 import { providers } from "./Providers.ts"
 
@@ -12,7 +14,7 @@ export const layer = Layer.effect(
     const keys = keysIn(settings)
     for (const { make, name } of providers) {
       const language = make(settings)
-      if (Option.isSome(language)) made.set(name, keepingSecret(keys, yield* language.value))
+      if (Option.isSome(language)) made.set(name, guarded(keys, yield* language.value))
     }
     return LanguageModels.of({
       of: (name) => {
@@ -41,18 +43,28 @@ const keysIn = ({ anthropicApiKey, geminiApiKey, llmProxyApiKey, openaiApiKey }:
     .flatMap((key) => (Option.isSome(key) ? [Redacted.value(key.value)] : []))
     .filter((key) => key.length >= shortestKey)
 
-/** The words of a failure become a task's `error`, which clients see; providers and proxies repeat the key in them. */
-const keepingSecret = (keys: ReadonlyArray<string>, language: LanguageModel): LanguageModel => {
-  const withoutKeys = ({ message, reason, retryAfter }: ModelError) =>
+/** Characters of a failure's words. */
+const longestMessage = 1_000
+
+/**
+ * All that comes of a provider, within bounds. The words of a failure become a task's `error`, which clients see; providers and proxies
+ * repeat the key in them.
+ */
+const guarded = (keys: ReadonlyArray<string>, language: LanguageModel): LanguageModel => {
+  const presentable = ({ message, reason, retryAfter }: ModelError) =>
     new ModelError({
       reason,
-      message: keys.reduce((words, key) => words.replaceAll(key, "…"), message),
+      message: shortened(
+        keys.reduce((words, key) => words.replaceAll(key, "…"), message),
+        longestMessage
+      ),
       ...(retryAfter === undefined ? {} : { retryAfter })
     })
   return {
     load: language.load,
-    generate: (request) => Effect.mapError(language.generate(request), withoutKeys),
-    list: Effect.mapError(language.list, withoutKeys),
+    generate: (request) =>
+      Effect.mapBoth(language.generate(request), { onFailure: presentable, onSuccess: boundedReply }),
+    list: Effect.mapBoth(language.list, { onFailure: presentable, onSuccess: boundedModels }),
     limits: language.limits
   }
 }

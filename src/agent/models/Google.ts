@@ -1,5 +1,6 @@
 import { Duration, Effect, Redacted, Schema } from "effect"
 import type { Model } from "../../domain/Model.ts"
+import { decodeAnswer } from "./Answers.ts"
 import { boundedFetch } from "./BoundedFetch.ts"
 import { toModelError } from "./GoogleErrors.ts"
 import { toReply } from "./GoogleReply.ts"
@@ -97,7 +98,7 @@ const unanswered = (cause: unknown): ModelError => {
 }
 
 /** Of GET /v1beta/models, as the SDK renames it. */
-const decodeModels = Schema.decodeUnknownEffect(
+const decodeModels = decodeAnswer(
   Schema.Array(
     Schema.Struct({
       name: Schema.String,

@@ -1,5 +1,5 @@
 import { Option, Schema } from "effect"
-import { ModelError } from "./LanguageModel.ts"
+import { ModelError, retryAfter } from "./LanguageModel.ts"
 
 /** What Google's error answers mean: ai.google.dev/gemini-api/docs/troubleshooting, and google/rpc/error_details.proto for the details. */
 
@@ -25,13 +25,13 @@ interface Explained {
   readonly message: string
   readonly reasons: ReadonlyArray<string>
   readonly quotas: ReadonlyArray<string>
-  readonly retryAfter: number | undefined
+  readonly pause: { readonly retryAfter?: number }
 }
 
 /** `body` is what the SDK makes of an answer; where the body was no JSON to it, the body is the message in a frame of the SDK's own. */
 const explain = (body: string): Explained => {
   const problem = Option.getOrUndefined(decodeProblem(body))
-  if (problem === undefined) return { message: body.slice(0, 500), reasons: [], quotas: [], retryAfter: undefined }
+  if (problem === undefined) return { message: body.slice(0, 500), reasons: [], quotas: [], pause: {} }
   const { error } = "error" in problem ? problem : problem[0]
   if (Option.isSome(decodeProblem(error.message))) return explain(error.message)
   const details = error.details ?? []
@@ -41,21 +41,22 @@ const explain = (body: string): Explained => {
     quotas: details.flatMap((detail) =>
       Option.toArray(Details.quota(detail)).flatMap(({ violations }) => violations.map(({ quotaId }) => quotaId ?? ""))
     ),
-    retryAfter: details.flatMap((detail) =>
-      Option.toArray(Option.map(Details.retry(detail), ({ retryDelay }) => Number.parseFloat(retryDelay) * 1000))
-    )[0]
+    pause: retryAfter(
+      details.flatMap((detail) =>
+        Option.toArray(Option.map(Details.retry(detail), ({ retryDelay }) => Number.parseFloat(retryDelay) * 1000))
+      )[0]
+    )
   }
 }
 
 export const toModelError = (status: number, body: string): ModelError => {
-  const { message, quotas, reasons, retryAfter } = explain(body)
+  const { message, pause, quotas, reasons } = explain(body)
   const error = (reason: ModelError["reason"]) => new ModelError({ reason, message: `Google: ${message}` })
   if (status === 429) {
     if (quotas.some((id) => id.includes("PerDay")) || /credits are depleted|spending cap/i.test(message)) {
       return error("QuotaExhausted")
     }
-    const limited = { reason: "RateLimited", message: `Google: ${message}` } as const
-    return new ModelError(retryAfter === undefined ? limited : { ...limited, retryAfter })
+    return new ModelError({ reason: "RateLimited", message: `Google: ${message}`, ...pause })
   }
   if (status === 401 || status === 403 || reasons.includes("API_KEY_INVALID")) return error("Unauthorized")
   if (status === 413 || (status === 400 && /token count.*exceeds|payload size exceeds/is.test(message))) {

@@ -1,6 +1,6 @@
-import { randomUUID } from "node:crypto"
 import { Effect, Schema } from "effect"
 import { type ContentBlock, text } from "../../domain/ContentBlock.ts"
+import { decodeAnswer, textIn, tokensAt } from "./Answers.ts"
 import { ModelError, type ModelReply } from "./LanguageModel.ts"
 
 /** What Gemini answers, in provider-neutral blocks. */
@@ -13,9 +13,9 @@ const Part = Schema.Struct({
   thoughtSignature: maybe(Schema.String),
   functionCall: maybe(
     Schema.Struct({
-      id: maybe(Schema.String),
-      name: Schema.String,
-      args: maybe(Schema.Record(Schema.String, Schema.Json))
+      id: maybe(Schema.Json),
+      name: maybe(Schema.Json),
+      args: maybe(Schema.Json)
     })
   )
 })
@@ -32,18 +32,11 @@ const Answer = Schema.Struct({
     )
   ),
   promptFeedback: maybe(Schema.Struct({ blockReason: maybe(Schema.String) })),
-  usageMetadata: maybe(
-    Schema.Struct({
-      promptTokenCount: maybe(Schema.Int),
-      cachedContentTokenCount: maybe(Schema.Int),
-      candidatesTokenCount: maybe(Schema.Int),
-      thoughtsTokenCount: maybe(Schema.Int)
-    })
-  )
+  usageMetadata: maybe(Schema.Json)
 })
 type Answer = typeof Answer.Type
 
-const decodeAnswer = Schema.decodeUnknownEffect(Answer)
+const decodeReply = decodeAnswer(Answer)
 
 /** The finish reasons that mean no. */
 const refusals = ["SAFETY", "PROHIBITED_CONTENT", "BLOCKLIST", "RECITATION", "SPII", "LANGUAGE", "IMAGE_SAFETY"]
@@ -55,7 +48,7 @@ const slips = ["MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE", "UNEXPECTED_TOOL
 const cuts = ["MAX_TOKENS", "CONTINUATION", "OTHER"]
 
 export const toReply = (answer: unknown): Effect.Effect<ModelReply, ModelError> =>
-  decodeAnswer(answer).pipe(
+  decodeReply(answer).pipe(
     Effect.mapError(() => unavailable("the answer has an unexpected shape")),
     Effect.flatMap(judge)
   )
@@ -75,9 +68,9 @@ const judge = (answer: Answer): Effect.Effect<ModelReply, ModelError> => {
   return Effect.succeed({
     content,
     usage: {
-      input: usage?.promptTokenCount ?? 0,
-      output: (usage?.candidatesTokenCount ?? 0) + (usage?.thoughtsTokenCount ?? 0),
-      cacheRead: usage?.cachedContentTokenCount ?? 0,
+      input: tokensAt(usage, "promptTokenCount"),
+      output: tokensAt(usage, "candidatesTokenCount") + tokensAt(usage, "thoughtsTokenCount"),
+      cacheRead: tokensAt(usage, "cachedContentTokenCount"),
       cacheWrite: 0
     }
   })
@@ -89,7 +82,6 @@ const judge = (answer: Answer): Effect.Effect<ModelReply, ModelError> => {
  */
 const toBlocks = (parts: ReadonlyArray<Part>): ReadonlyArray<ContentBlock> => {
   const blocks: Array<ContentBlock> = []
-  const ids = new Set<string>()
   let thinking = ""
   for (const part of parts) {
     if (part.thought === true) thinking += part.text ?? ""
@@ -100,18 +92,11 @@ const toBlocks = (parts: ReadonlyArray<Part>): ReadonlyArray<ContentBlock> => {
     }
     if (part.thought === true) continue
     if (part.functionCall) {
-      const id = freshId(part.functionCall.id ?? "", ids)
-      blocks.push({ id, name: part.functionCall.name, type: "tool_use", input: part.functionCall.args ?? {} })
+      const { args, id, name } = part.functionCall
+      blocks.push({ id: textIn(id), name: textIn(name), type: "tool_use", input: args ?? {} })
     } else if ((part.text ?? "").trim() !== "") blocks.push(text(part.text ?? ""))
   }
   return blocks
-}
-
-/** Older models give their calls no id. */
-const freshId = (given: string, ids: Set<string>): string => {
-  const id = given === "" || ids.has(given) ? randomUUID() : given
-  ids.add(id)
-  return id
 }
 
 const refused = (problem: string) => new ModelError({ reason: "Refused", message: `Google: ${problem}` })

@@ -50,6 +50,10 @@ export class ModelError extends Schema.TaggedError<ModelError>()("ModelError", {
   }
 }
 
+/** `retryAfter` of an error from what a provider says (ms); absent where that is no time. A day at most. */
+export const retryAfter = (milliseconds: number | undefined): { readonly retryAfter?: number } =>
+  milliseconds !== undefined && milliseconds >= 0 ? { retryAfter: Math.min(milliseconds, 86_400_000) } : {}
+
 /** What a provider takes in one request: `bytes` of its JSON body, and images in it. */
 export interface RequestLimits {
   readonly bytes: number

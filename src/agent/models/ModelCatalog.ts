@@ -1,14 +1,17 @@
 import { STATUS_CODES } from "node:http"
-import { Context, Duration, Effect, Layer, Option, Schema } from "effect"
-import { HttpClient, HttpClientRequest } from "effect/http"
+import { ByteSize, Context, Duration, Effect, Layer, Option, Schema } from "effect"
+import { HttpClient, HttpClientRequest, HttpIncomingMessage } from "effect/http"
 import { Settings } from "../../config/Settings.ts"
 import type { Model } from "../../domain/Model.ts"
 import { ModelsUnavailable, NoModelConfigured } from "../../domain/TaskErrors.ts"
+import { boundedModels, decodeAnswer } from "./Answers.ts"
 import { LanguageModels } from "./LanguageModel.ts"
 import { offeredModels } from "./OfferedModels.ts"
 import { providers } from "./Providers.ts"
 
 const patience = Duration.seconds(10)
+
+const largestList = ByteSize.megabytes(16)
 
 /** What the original claims of every model of a proxy, whatever the proxy says (golden/models.json). */
 const proxyContextWindow = 128_000
@@ -55,14 +58,19 @@ export class ModelCatalog extends Context.Service<
               message: `Failed to fetch models from proxy: ${STATUS_CODES[response.status] ?? response.status}`
             })
           }
-          const { data } = yield* Effect.flatMap(response.json, decodeModelInfo)
-          return data.map(
-            (entry): Model => ({
-              provider: "proxy",
-              name: entry.litellm_params.model,
-              title: entry.model_name,
-              contextWindow: proxyContextWindow
-            })
+          const { data } = yield* Effect.flatMap(
+            Effect.provideService(response.json, HttpIncomingMessage.MaxBodySize, largestList),
+            decodeModelInfo
+          )
+          return boundedModels(
+            data.map(
+              (entry): Model => ({
+                provider: "proxy",
+                name: entry.litellm_params.model,
+                title: entry.model_name,
+                contextWindow: proxyContextWindow
+              })
+            )
           )
         },
         Effect.timeout(patience),
@@ -110,7 +118,7 @@ export class ModelCatalog extends Context.Service<
 }
 
 /** LiteLLM's GET /model/info, as far as it is used here. */
-const decodeModelInfo = Schema.decodeUnknownEffect(
+const decodeModelInfo = decodeAnswer(
   Schema.Struct({
     data: Schema.Array(
       Schema.Struct({ model_name: Schema.String, litellm_params: Schema.Struct({ model: Schema.String }) })

@@ -1,4 +1,5 @@
 import { Duration, Effect, Redacted, Ref, Schema } from "effect"
+import { decodeAnswer } from "./Answers.ts"
 import { boundedFetch } from "./BoundedFetch.ts"
 import { type LanguageModel, ModelError, type ModelRequest } from "./LanguageModel.ts"
 import { type OpenAIProblem, toModelError, toProblem } from "./OpenAIErrors.ts"
@@ -87,6 +88,4 @@ export const make = (options: { readonly apiKey: Redacted.Redacted; readonly bas
   })
 
 /** Of GET /v1/models. */
-const decodeModels = Schema.decodeUnknownEffect(
-  Schema.Struct({ data: Schema.Array(Schema.Struct({ id: Schema.String })) })
-)
+const decodeModels = decodeAnswer(Schema.Struct({ data: Schema.Array(Schema.Struct({ id: Schema.String })) }))

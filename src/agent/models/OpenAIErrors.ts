@@ -1,6 +1,6 @@
-import type OpenAI from "openai"
 import { Option, Schema } from "effect"
-import { ModelError } from "./LanguageModel.ts"
+import type OpenAI from "openai"
+import { ModelError, retryAfter } from "./LanguageModel.ts"
 
 /** An error that OpenAI answered with, or a connection that failed (no status). */
 export class OpenAIProblem extends Schema.TaggedError<OpenAIProblem>()("OpenAIProblem", {
@@ -21,12 +21,11 @@ const decodeBody = Schema.decodeUnknownOption(Schema.Struct({ message: Text, typ
 export const toProblem = (error: InstanceType<typeof OpenAI.APIError>): OpenAIProblem => {
   const body = Option.getOrElse(decodeBody(error.error), () => ({}))
   const given = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null))
-  const retryAfter = retryAfterOf(error.headers)
   return new OpenAIProblem({
     message: error.message,
     ...given,
     ...(error.status === undefined ? {} : { status: error.status }),
-    ...(retryAfter === undefined ? {} : { retryAfter })
+    ...retryAfter(retryAfterOf(error.headers))
   })
 }
 
@@ -53,7 +52,7 @@ export const toModelError = (problem: OpenAIProblem): ModelError =>
   new ModelError({
     reason: reasonOf(problem),
     message: `OpenAI: ${withoutKeys(problem.message)}`,
-    ...(problem.retryAfter === undefined ? {} : { retryAfter: problem.retryAfter })
+    ...retryAfter(problem.retryAfter)
   })
 
 const reasonOf = ({ code = "", message, status, type = "" }: OpenAIProblem): ModelError["reason"] => {

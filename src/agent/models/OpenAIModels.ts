@@ -73,3 +73,6 @@ export const fromListed = (ids: ReadonlyArray<string>): ReadonlyArray<Model> =>
   ids
     .filter((id) => isOurs(id) && !ids.some((other) => other !== id && other === id.replace(/-\d{4}-\d\d-\d\d$/, "")))
     .map((id) => models.find(({ name }) => name === id) ?? offered(id, id))
+
+/** Whether the text is the id of a reasoning item; encrypted reasoning never begins so. */
+export const isReasoningId = (text: string): boolean => /^rs_[\w-]{1,200}$/.test(text)

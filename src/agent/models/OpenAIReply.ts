@@ -1,7 +1,9 @@
-import { Effect, Option, Schema } from "effect"
-import type { ContentBlock } from "../../domain/ContentBlock.ts"
+import { Effect, Schema } from "effect"
+import { type ContentBlock, text } from "../../domain/ContentBlock.ts"
+import { decodeAnswer, textIn, tokensAt } from "./Answers.ts"
 import { ModelError, type ModelReply } from "./LanguageModel.ts"
-import { refused, reasonOfFailure } from "./OpenAIErrors.ts"
+import { reasonOfFailure, refused } from "./OpenAIErrors.ts"
+import { isReasoningId } from "./OpenAIModels.ts"
 
 /** Of the answer of POST /v1/responses, what is used of it. */
 const Answer = Schema.Struct({
@@ -11,55 +13,38 @@ const Answer = Schema.Struct({
   incomplete_details: Schema.optionalKey(
     Schema.NullOr(Schema.Struct({ reason: Schema.optionalKey(Schema.NullOr(Schema.String)) }))
   ),
-  usage: Schema.optionalKey(
-    Schema.NullOr(
-      Schema.Struct({
-        input_tokens: Schema.Int,
-        output_tokens: Schema.Int,
-        input_tokens_details: Schema.optionalKey(
-          Schema.Struct({
-            cached_tokens: Schema.optionalKey(Schema.Int),
-            cache_write_tokens: Schema.optionalKey(Schema.Int)
-          })
-        )
-      })
-    )
-  )
+  usage: Schema.optionalKey(Schema.Json)
 })
 type Answer = typeof Answer.Type
 
+const Absent = Schema.optionalKey(Schema.Json)
+
 const Item = Schema.Union([
-  Schema.Struct({
-    type: Schema.Literal("message"),
-    content: Schema.Array(
-      Schema.Union([
-        Schema.Struct({ type: Schema.Literal("output_text"), text: Schema.String }),
-        Schema.Struct({ type: Schema.Literal("refusal"), refusal: Schema.String })
-      ])
-    )
-  }),
+  Schema.Struct({ type: Schema.Literal("message"), content: Schema.Array(Schema.Json) }),
   Schema.Struct({
     type: Schema.Literal("function_call"),
-    status: Schema.optionalKey(Schema.String),
-    call_id: Schema.String,
-    name: Schema.String,
-    arguments: Schema.String
+    status: Absent,
+    call_id: Absent,
+    name: Absent,
+    arguments: Absent
   }),
   Schema.Struct({
     type: Schema.Literal("reasoning"),
-    summary: Schema.Array(Schema.Struct({ text: Schema.String })),
-    encrypted_content: Schema.optionalKey(Schema.NullOr(Schema.String))
+    id: Absent,
+    summary: Schema.optionalKey(Schema.Array(Schema.Json)),
+    encrypted_content: Absent
   })
 ])
 type Item = typeof Item.Type
 
 const isItem = Schema.is(Item)
-const decodeAnswer = Schema.decodeUnknownEffect(Answer)
-const decodeJson = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Json))
+const isWords = Schema.is(Schema.Struct({ text: Schema.String }))
+const isRefusal = Schema.is(Schema.Struct({ type: Schema.Literal("refusal"), refusal: Schema.String }))
+const decodeReply = decodeAnswer(Answer)
 
 /** Keeps what is stored of an answer's items, and nothing that only this provider knows. */
 export const toReply = Effect.fnUntraced(function* (answer: unknown) {
-  const decoded = yield* Effect.mapError(decodeAnswer(answer), unexpectedShape)
+  const decoded = yield* Effect.mapError(decodeReply(answer), unexpectedShape)
   yield* judge(decoded)
   const items = decoded.output.filter(isItem)
   const refusal = items.flatMap(refusalsOf)[0]
@@ -80,37 +65,36 @@ const judge = ({ error, incomplete_details, status }: Answer): Effect.Effect<voi
 }
 
 const refusalsOf = (item: Item): ReadonlyArray<string> =>
-  item.type === "message" ? item.content.flatMap((part) => (part.type === "refusal" ? [part.refusal] : [])) : []
+  item.type === "message" ? item.content.filter(isRefusal).map(({ refusal }) => refusal) : []
 
 /** A call that the limit of tokens cut off is left out. */
 const toBlocks = (item: Item): ReadonlyArray<ContentBlock> => {
   switch (item.type) {
     case "message":
-      return item.content.flatMap((part) =>
-        part.type === "output_text" && part.text !== "" ? [{ text: part.text, type: "text" }] : []
-      )
+      return textsOf(item.content)
+        .filter((words) => words !== "")
+        .map(text)
     case "function_call":
       return item.status === "incomplete"
         ? []
-        : [{ id: item.call_id, name: item.name, type: "tool_use", input: toInput(item.arguments) }]
+        : [{ id: textIn(item.call_id), name: textIn(item.name), type: "tool_use", input: item.arguments ?? {} }]
     case "reasoning":
-      return [
-        {
-          type: "thinking",
-          thinking: item.summary.map(({ text }) => text).join("\n\n"),
-          signature: item.encrypted_content ?? ""
-        }
-      ]
+      return [toThinking(textIn(item.id), textIn(item.encrypted_content), textsOf(item.summary ?? []).join("\n\n"))]
   }
 }
 
-/** What is not JSON stays text, so that the model is told what is wrong with it. */
-const toInput = (text: string): Schema.Json =>
-  text.trim() === "" ? {} : Option.getOrElse(decodeJson(text), () => text)
+const textsOf = (parts: ReadonlyArray<Schema.Json>): ReadonlyArray<string> =>
+  parts.filter(isWords).map(({ text: words }) => words)
+
+/** See `ThinkingBlock`; what has no id is stored the other way round, as an earlier version did with all. */
+const toThinking = (id: string, encrypted: string, words: string): ContentBlock =>
+  isReasoningId(id)
+    ? { type: "thinking", ...(words === "" ? {} : { summary: words }), thinking: encrypted, signature: id }
+    : { type: "thinking", thinking: words, signature: encrypted }
 
 const toUsage = (usage: Answer["usage"]): ModelReply["usage"] => ({
-  input: usage?.input_tokens ?? 0,
-  output: usage?.output_tokens ?? 0,
-  cacheRead: usage?.input_tokens_details?.cached_tokens ?? 0,
-  cacheWrite: usage?.input_tokens_details?.cache_write_tokens ?? 0
+  input: tokensAt(usage, "input_tokens"),
+  output: tokensAt(usage, "output_tokens"),
+  cacheRead: tokensAt(usage, "input_tokens_details", "cached_tokens"),
+  cacheWrite: tokensAt(usage, "input_tokens_details", "cache_write_tokens")
 })

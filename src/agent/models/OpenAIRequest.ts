@@ -1,22 +1,23 @@
 import { hash } from "node:crypto"
-import type OpenAI from "openai"
 import { Schema } from "effect"
+import type OpenAI from "openai"
 import type {
   ContentBlock,
   DocumentBlock,
   ImageBlock,
+  ThinkingBlock,
   ToolResultBlock,
   ToolResultContent
 } from "../../domain/ContentBlock.ts"
 import type { ToolDefinition } from "../Tools.ts"
 import type { ModelRequest, Turn } from "./LanguageModel.ts"
-import { defaultModel, type ModelTraits, traitsOf } from "./OpenAIModels.ts"
+import { defaultModel, isReasoningId, type ModelTraits, traitsOf } from "./OpenAIModels.ts"
 
 /**
- * Reasoning as it is sent back: without its id, because an item with an id wants the ids of what followed it too, and we store
- * neither. The vendor's own client sends it so (openai/codex, codex-rs/protocol/src/models.rs).
+ * Reasoning as it is sent back: with its id before a call (as microsoft/vscode-copilot-chat does, responsesApi.ts). Before a message it has
+ * none (as in openai/codex, codex-rs/protocol/src/models.rs): with an id it wants that of the message too, which is not stored.
  */
-type Reasoning = Omit<OpenAI.Responses.ResponseReasoningItem, "id">
+type Reasoning = Omit<OpenAI.Responses.ResponseReasoningItem, "id"> & { readonly id?: string }
 
 type Item =
   | OpenAI.Responses.EasyInputMessage
@@ -172,16 +173,26 @@ const toReplyItems = ({ content }: Turn, traits: ModelTraits, asked: Asked): Rea
           { type: "function_call", call_id: block.id, name: block.name, arguments: JSON.stringify(block.input ?? {}) }
         ]
       case "thinking":
-        return traits.reasons && asked.earlier && block.signature !== "" ? [toReasoning(block)] : []
+        return traits.reasons && asked.earlier ? toReasoning(block, content.slice(index + 1)) : []
       default:
         return []
     }
   })
 }
 
-/** A thinking block holds the summary of the reasoning, and as its signature the reasoning itself, encrypted. */
-const toReasoning = (block: { readonly thinking: string; readonly signature: string }): Reasoning => ({
-  type: "reasoning",
-  summary: block.thinking === "" ? [] : [{ type: "summary_text", text: block.thinking }],
-  encrypted_content: block.signature
-})
+const toReasoning = (
+  { signature, summary = "", thinking }: ThinkingBlock,
+  following: ReadonlyArray<ContentBlock>
+): ReadonlyArray<Reasoning> => {
+  const [words, encrypted] = isReasoningId(signature) ? [summary, thinking] : [thinking, signature]
+  if (encrypted === "") return []
+  const isBeforeCall = following.find(({ type }) => type !== "thinking")?.type === "tool_use"
+  return [
+    {
+      type: "reasoning",
+      ...(isReasoningId(signature) && isBeforeCall ? { id: signature } : {}),
+      summary: words === "" ? [] : [{ type: "summary_text", text: words }],
+      encrypted_content: encrypted
+    }
+  ]
+}

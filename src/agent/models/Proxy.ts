@@ -1,5 +1,6 @@
 import { Duration, Effect, Option, Redacted, Ref, Schema } from "effect"
 import { currentTraceparent, traceparentHeader } from "../../observability/TraceParent.ts"
+import { decodeAnswer } from "./Answers.ts"
 import { boundedFetch } from "./BoundedFetch.ts"
 import { type LanguageModel, ModelError, type ModelRequest } from "./LanguageModel.ts"
 import { type OpenAIProblem, toProblem } from "./OpenAIErrors.ts"
@@ -101,6 +102,4 @@ const inWords = <A>(effect: Effect.Effect<A, ModelError | OpenAIProblem>): Effec
   Effect.catchTag(effect, "OpenAIProblem", (problem) => Effect.fail(toModelError(problem)))
 
 /** Of GET /v1/models. */
-const decodeModels = Schema.decodeUnknownEffect(
-  Schema.Struct({ data: Schema.Array(Schema.Struct({ id: Schema.String })) })
-)
+const decodeModels = decodeAnswer(Schema.Struct({ data: Schema.Array(Schema.Struct({ id: Schema.String })) }))

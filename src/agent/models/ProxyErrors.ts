@@ -1,4 +1,4 @@
-import { ModelError } from "./LanguageModel.ts"
+import { ModelError, retryAfter } from "./LanguageModel.ts"
 import type { OpenAIProblem } from "./OpenAIErrors.ts"
 import { withoutKeys } from "./OpenAIErrors.ts"
 
@@ -19,7 +19,7 @@ export const toModelError = (problem: OpenAIProblem): ModelError =>
   new ModelError({
     reason: reasonOf(problem),
     message: `LLM proxy: ${withoutKeys(problem.message)}`,
-    ...(problem.retryAfter === undefined ? {} : { retryAfter: problem.retryAfter })
+    ...retryAfter(problem.retryAfter)
   })
 
 const reasonOf = ({ code = "", message, status, type = "" }: OpenAIProblem): ModelError["reason"] => {

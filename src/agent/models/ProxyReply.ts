@@ -1,99 +1,80 @@
-import { randomUUID } from "node:crypto"
 import { Effect, Option, Schema } from "effect"
 import type { ContentBlock } from "../../domain/ContentBlock.ts"
+import { boundedAnswer, textIn, tokensAt } from "./Answers.ts"
 import type { ModelReply } from "./LanguageModel.ts"
 import { OpenAIProblem } from "./OpenAIErrors.ts"
 import { refused, toModelError, unexpectedShape } from "./ProxyErrors.ts"
 
+const Absent = Schema.optionalKey(Schema.Json)
 const absent = <S extends Schema.Top>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
 
-/** A chat completion, as far as the endpoints agree on it: much of it may be missing. */
+/** A chat completion, as far as the endpoints agree on it: much of it may be missing, or of another type. */
 const Answer = Schema.Struct({
   choices: Schema.NonEmptyArray(
     Schema.Struct({
-      finish_reason: absent(Schema.String),
+      finish_reason: Absent,
       message: Schema.Struct({
-        content: absent(Schema.Union([Schema.String, Schema.Array(Schema.Json)])),
-        refusal: absent(Schema.String),
-        reasoning_content: absent(Schema.String),
-        reasoning: absent(Schema.String),
+        content: Absent,
+        refusal: Absent,
+        reasoning_content: Absent,
+        reasoning: Absent,
         tool_calls: absent(
           Schema.Array(
-            Schema.Struct({
-              id: absent(Schema.String),
-              function: Schema.Struct({ name: Schema.String, arguments: absent(Schema.Json) })
-            })
+            Schema.Struct({ id: Absent, function: absent(Schema.Struct({ name: Absent, arguments: Absent })) })
           )
         )
       })
     })
   ),
-  usage: absent(
-    Schema.Struct({
-      prompt_tokens: absent(Schema.Int),
-      completion_tokens: absent(Schema.Int),
-      cache_creation_input_tokens: absent(Schema.Int),
-      prompt_tokens_details: absent(Schema.Struct({ cached_tokens: absent(Schema.Int) }))
-    })
-  )
+  usage: Absent
 })
 type Answer = typeof Answer.Type
 type Message = Answer["choices"][0]["message"]
 
 /** OpenRouter answers 200 with an error in it when the model's own provider failed; its `code` is a status. */
-const Failure = Schema.Struct({ error: Schema.Struct({ message: Schema.String, code: absent(Schema.Json) }) })
+const Failure = Schema.Struct({ error: Schema.Struct({ message: Schema.String, code: Absent }) })
 
-const decodeAnswer = Schema.decodeUnknownEffect(Answer)
+const decodeReply = Schema.decodeUnknownEffect(Answer)
 const decodeFailure = Schema.decodeUnknownOption(Failure)
-const decodeJson = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Json))
 const isText = Schema.is(Schema.Struct({ type: Schema.Literal("text"), text: Schema.String }))
 
 /** Keeps what is stored of an answer, and nothing that only some endpoint knows. */
-export const toReply = Effect.fnUntraced(function* (answer: unknown) {
+export const toReply = Effect.fnUntraced(function* (given: unknown) {
+  const answer = boundedAnswer(given)
   const failure = decodeFailure(answer)
   if (Option.isSome(failure)) {
     const { code, message } = failure.value.error
     const status = typeof code === "number" ? code : 502
     return yield* toModelError(new OpenAIProblem({ message, status, code: String(code ?? "") }))
   }
-  const { choices, usage } = yield* Effect.mapError(decodeAnswer(answer), unexpectedShape)
+  const { choices, usage } = yield* Effect.mapError(decodeReply(answer), unexpectedShape)
   const [{ finish_reason, message }] = choices
-  if (typeof message.refusal === "string" && message.refusal !== "") return yield* refused(message.refusal)
+  const refusal = textIn(message.refusal)
+  if (refusal !== "") return yield* refused(refusal)
   if (finish_reason === "content_filter") return yield* refused("its content filter stopped the answer")
   return { content: toBlocks(message), usage: toUsage(usage) } satisfies ModelReply
 })
 
 const toBlocks = (message: Message): ReadonlyArray<ContentBlock> => {
-  const reasoning = message.reasoning_content ?? message.reasoning ?? ""
-  const texts = typeof message.content === "string" ? [message.content] : textsOf(message.content ?? [])
-  const words = texts.filter((text) => text.trim() !== "")
+  const reasoning = textIn(message.reasoning_content) || textIn(message.reasoning)
   return [
     ...(reasoning === "" ? [] : [{ type: "thinking", thinking: reasoning, signature: "" } as const]),
-    ...words.map((text) => ({ text, type: "text" }) as const),
+    ...textsOf(message.content)
+      .filter((text) => text.trim() !== "")
+      .map((text) => ({ text, type: "text" }) as const),
     ...(message.tool_calls ?? []).map(
-      (call) =>
-        ({
-          id: call.id || `call_${randomUUID().replaceAll("-", "")}`,
-          name: call.function.name,
-          type: "tool_use",
-          input: toInput(call.function.arguments ?? {})
-        }) as const
+      ({ function: call, id }) =>
+        ({ id: textIn(id), name: textIn(call?.name), type: "tool_use", input: call?.arguments ?? {} }) as const
     )
   ]
 }
 
-const textsOf = (parts: ReadonlyArray<Schema.Json>): ReadonlyArray<string> =>
-  parts.flatMap((part) => (isText(part) ? [part.text] : []))
+const textsOf = (content: Schema.Json | undefined): ReadonlyArray<string> =>
+  Array.isArray(content) ? content.flatMap((part) => (isText(part) ? [part.text] : [])) : [textIn(content)]
 
-/** Arguments are JSON in a string, with some endpoints an object. What is not JSON stays text, so that the model is told. */
-const toInput = (given: Schema.Json): Schema.Json => {
-  if (typeof given !== "string") return given
-  return given.trim() === "" ? {} : Option.getOrElse(decodeJson(given), () => given)
-}
-
-const toUsage = (usage: Answer["usage"]): ModelReply["usage"] => ({
-  input: usage?.prompt_tokens ?? 0,
-  output: usage?.completion_tokens ?? 0,
-  cacheRead: usage?.prompt_tokens_details?.cached_tokens ?? 0,
-  cacheWrite: usage?.cache_creation_input_tokens ?? 0
+const toUsage = (usage: Schema.Json | undefined): ModelReply["usage"] => ({
+  input: tokensAt(usage, "prompt_tokens"),
+  output: tokensAt(usage, "completion_tokens"),
+  cacheRead: tokensAt(usage, "prompt_tokens_details", "cached_tokens"),
+  cacheWrite: tokensAt(usage, "cache_creation_input_tokens")
 })

@@ -1,0 +1,124 @@
+import { randomUUID } from "node:crypto"
+import { type Effect, Option, Predicate, Schema } from "effect"
+import { boundedJson } from "../../database/BoundedJson.ts"
+import { shortened, toInteger } from "../../domain/Bounds.ts"
+import type { ContentBlock, ToolUseBlock } from "../../domain/ContentBlock.ts"
+import type { Model } from "../../domain/Model.ts"
+import type { ModelReply } from "./LanguageModel.ts"
+
+/** Bounds of what a provider answers, the same for all providers. A provider may be any endpoint, so that no field of an answer is trusted. */
+
+/** Of a whole answer. A list of models may have thousands of entries. */
+const answerLimits = { depth: 64, values: 200_000 }
+
+/** Of the input of one tool call; `characters` counts its JSON text. */
+const inputLimits = { depth: 16, values: 20_000, characters: 2 * 1024 * 1024 }
+
+/** Of a reply; `characters` counts its JSON text, other lengths are in characters. LiteLLM carries thought signatures in the ids of calls, so that these are long. */
+const replyLimits = {
+  characters: 16 * 1024 * 1024,
+  blocks: 500,
+  calls: 100,
+  text: 1024 * 1024,
+  reasoning: 8 * 1024 * 1024,
+  id: 64 * 1024,
+  name: 128
+}
+
+/** A provider's JSON within the bounds. Schemas recurse into JSON: one must not meet an answer before this has. */
+export const boundedAnswer = (answer: unknown): Schema.Json => boundedJson(answer, answerLimits)
+
+/** Decodes an answer within the bounds. */
+export const decodeAnswer = <S extends Schema.Constraint & { readonly DecodingServices: never }>(
+  schema: S
+): ((answer: unknown) => Effect.Effect<S["Type"], Schema.SchemaError>) => {
+  const decode = Schema.decodeUnknownEffect(schema)
+  return (answer) => decode(boundedAnswer(answer))
+}
+
+/** A count of tokens at a path of a provider's statistics; 0 where there is no number. Statistics never fail an answer. */
+export const tokensAt = (usage: unknown, ...path: ReadonlyArray<string>): number => {
+  const value = path.reduce<unknown>((inner, key) => (Predicate.isObject(inner) ? inner[key] : undefined), usage)
+  return typeof value === "number" || typeof value === "string" ? toInteger(Number(value)) : 0
+}
+
+/** A text in a place where there should be one. */
+export const textIn = (value: Schema.Json | undefined): string => (typeof value === "string" ? value : "")
+
+const parseJson = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Unknown))
+
+/** Models of open weights put their JSON between Markdown's fences. */
+const withoutFence = (text: string): string => /^```(?:json)?\s*\n([\s\S]*?)\n?```$/.exec(text.trim())?.[1] ?? text
+
+/**
+ * The arguments of a call, which are JSON in a string; with some endpoints an object, or JSON in JSON. What is not JSON, or exceeds the
+ * limits, stays text, so that the model is told.
+ */
+const toInput = (given: Schema.Json): Schema.Json => {
+  if (typeof given !== "string") return boundedInput(given)
+  if (given.trim() === "") return {}
+  const parsed = Option.orElse(parseJson(given), () => parseJson(withoutFence(given)))
+  const inner = Option.flatMap(Option.filter(parsed, Predicate.isString), parseJson)
+  return boundedInput(
+    Option.getOrElse(Option.filter(inner, Predicate.isObject), () => Option.getOrElse(parsed, () => given))
+  )
+}
+
+const boundedInput = (given: unknown): Schema.Json => {
+  const input = boundedJson(given ?? {}, inputLimits)
+  const length = JSON.stringify(input).length
+  return length > inputLimits.characters ? `(left out: ${length} characters of JSON)` : input
+}
+
+/** The reply within the bounds of what is stored: only blocks that a model may write, each with fields of a bounded length. */
+export const boundedReply = ({ content, usage }: ModelReply): ModelReply => {
+  const ids = new Set<string>()
+  const kept = content.flatMap((block) => boundedBlock(block, ids)).slice(0, replyLimits.blocks)
+  const sizes = kept.map((block) => JSON.stringify(block).length)
+  const fitting = kept.filter((_, index) => sumOf(sizes.slice(0, index + 1)) <= replyLimits.characters)
+  const input = toInteger(usage.input)
+  const cacheRead = Math.min(input, toInteger(usage.cacheRead))
+  const cacheWrite = Math.min(input - cacheRead, toInteger(usage.cacheWrite))
+  return { content: fitting, usage: { input, output: toInteger(usage.output), cacheRead, cacheWrite } }
+}
+
+const sumOf = (sizes: ReadonlyArray<number>): number => sizes.reduce((sum, size) => sum + size, 0)
+
+const boundedBlock = (block: ContentBlock, ids: Set<string>): ReadonlyArray<ContentBlock> => {
+  switch (block.type) {
+    case "text":
+      return [{ text: shortened(block.text, replyLimits.text), type: "text" }]
+    case "tool_use":
+      return ids.size >= replyLimits.calls ? [] : [boundedCall(block, ids)]
+    case "thinking":
+      return block.thinking.length + block.signature.length > replyLimits.reasoning ? [] : [block]
+    case "redacted_thinking":
+      return block.data.length > replyLimits.reasoning ? [] : [block]
+    default:
+      return []
+  }
+}
+
+/** Ids are unique in a reply, as each call is answered by its id. */
+const boundedCall = ({ id, input, name }: ToolUseBlock, ids: Set<string>): ToolUseBlock => {
+  const isUsable = id !== "" && id.length <= replyLimits.id && !ids.has(id)
+  const own = isUsable ? id : `call_${randomUUID().replaceAll("-", "")}`
+  ids.add(own)
+  return { id: own, name: shortened(name, replyLimits.name) || "unnamed", type: "tool_use", input: toInput(input) }
+}
+
+/** Of a list of models: its length, names in characters, and windows in tokens. */
+const listLimits = { models: 1_000, name: 256, window: 100_000_000 }
+
+const usualWindow = 128_000
+
+/** Models that can be named; a window that is no window is the smallest that is usual. */
+export const boundedModels = (models: ReadonlyArray<Model>): ReadonlyArray<Model> =>
+  models
+    .filter(({ name }) => name !== "" && name.length <= listLimits.name)
+    .slice(0, listLimits.models)
+    .map((model) => ({
+      ...model,
+      title: shortened(model.title, listLimits.name),
+      contextWindow: model.contextWindow >= 1 ? Math.min(model.contextWindow, listLimits.window) : usualWindow
+    }))
