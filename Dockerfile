@@ -1,5 +1,8 @@
+# The tag is for people, the digest decides: an image that was replaced under its tag is not built upon. To renew it: docker buildx imagetools inspect node:24-slim
+ARG NODE_IMAGE=node:24-slim@sha256:a9f5f7c91a432850b2a8a7797adf5eadb6c733ceed61167806cee7ea7fbc29df
+
 # One file instead of a thousand: it is ready in half the time, and takes two thirds of the memory.
-FROM node:24-slim AS bundle
+FROM ${NODE_IMAGE} AS bundle
 WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts
@@ -8,13 +11,13 @@ COPY scripts/bundle.ts scripts/writeBundle.ts ./scripts/
 RUN node scripts/bundle.ts
 
 # Dependencies apart, so that they are installed again only when they change.
-FROM node:24-slim AS dependencies
+FROM ${NODE_IMAGE} AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
 # The image has Node already, and a PostgreSQL of its own is elsewhere: without both packages it is half as large.
 RUN npm ci --ignore-scripts --omit=dev --omit=optional && rm -rf node_modules/node
 
-FROM node:24-slim
+FROM ${NODE_IMAGE}
 ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules

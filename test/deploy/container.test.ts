@@ -17,8 +17,13 @@ const all = (name: string) => instructions.filter((instruction) => instruction.n
 
 /** As hadolint's rules (their codes in the titles) and Docker's own advice have it. */
 describe("the Dockerfile", () => {
-  it("pins a slim base by its major version, the same in all stages (DL3006, DL3007)", () => {
-    assert.deepStrictEqual(all("FROM"), ["node:24-slim AS bundle", "node:24-slim AS dependencies", "node:24-slim"])
+  it("pins a slim base by its digest, the same in all stages (DL3006, DL3007)", () => {
+    assert.deepStrictEqual(
+      all("FROM"),
+      ["bundle", "dependencies", ""].map((stage) => `\${NODE_IMAGE}${stage === "" ? "" : ` AS ${stage}`}`)
+    )
+    const [image = ""] = all("ARG")
+    assert.match(image, /^NODE_IMAGE=node:24-slim@sha256:[0-9a-f]{64}$/)
   })
 
   it("installs what the lockfile says, in the end without what is for development and without scripts of others", () => {
@@ -54,6 +59,12 @@ describe("the Dockerfile", () => {
   })
 })
 
+const Confined = {
+  read_only: Schema.Literal(true),
+  cap_drop: Schema.Tuple([Schema.Literal("ALL")]),
+  security_opt: Schema.Tuple([Schema.Literal("no-new-privileges:true")])
+}
+
 const Compose = Schema.Struct({
   services: Schema.Struct({
     agent: Schema.Struct({
@@ -61,11 +72,14 @@ const Compose = Schema.Struct({
       env_file: Schema.Array(Schema.Struct({ path: Schema.Literal(".env"), required: Schema.Literal(false) })),
       ports: Schema.Array(Schema.String),
       depends_on: Schema.Struct({ database: Schema.Struct({ condition: Schema.Literal("service_healthy") }) }),
-      stop_grace_period: Schema.String
+      stop_grace_period: Schema.String,
+      ...Confined
     }),
     database: Schema.Struct({
       image: Schema.String,
-      healthcheck: Schema.Struct({ test: Schema.Array(Schema.String) })
+      environment: Schema.Record(Schema.String, Schema.String),
+      healthcheck: Schema.Struct({ test: Schema.Array(Schema.String) }),
+      ...Confined
     }),
     desktop: Schema.Struct({ image: Schema.String, profiles: Schema.Tuple([Schema.Literal("bytebot")]) }),
     ui: Schema.Struct({
@@ -94,6 +108,18 @@ describe("compose.yaml", () => {
       `\${BYTEBOT_PUBLISH:-127.0.0.1:${defaultValues.port}}:${defaultValues.port}`
     ])
     assert.strictEqual(services.ui.environment.BYTEBOT_AGENT_BASE_URL, `http://agent:${defaultValues.port}`)
+  })
+
+  it("has no default password, and pins the database by its digest", () => {
+    const required = /\$\{POSTGRES_PASSWORD:\?[^}]+\}/
+    assert.match(services.agent.environment.DATABASE_URL ?? "", required)
+    assert.match(services.database.environment.POSTGRES_PASSWORD ?? "", required)
+    assert.match(services.database.image, /^postgres:18@sha256:[0-9a-f]{64}$/)
+  })
+
+  it("names no desktop where no profile starts one", () => {
+    const desktop = services.agent.environment.BYTEBOT_DESKTOP_BASE_URL
+    assert.strictEqual(desktop, `\${BYTEBOT_DESKTOP_BASE_URL:-\${COMPOSE_PROFILES:+http://desktop:9990}}`)
   })
 
   it("lets the service end in its own time", () => {

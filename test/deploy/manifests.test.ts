@@ -6,8 +6,8 @@ import { HealthApi } from "../../src/api/HealthApi.ts"
 import { defaultValues, settings } from "../../src/config/SettingsTable.ts"
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8")
-const documents = (name: string) =>
-  parseAllDocuments(read(`deploy/kubernetes/${name}.yaml`)).map((document): unknown => document.toJS())
+const documents = (name: string, folder = "base") =>
+  parseAllDocuments(read(`deploy/kubernetes/${folder}/${name}.yaml`)).map((document): unknown => document.toJS())
 
 const Port = Schema.Struct({ name: Schema.String, containerPort: Schema.Int })
 const Probe = Schema.Struct({ httpGet: Schema.Struct({ path: Schema.String, port: Schema.String }) })
@@ -43,13 +43,6 @@ const Service = Schema.Struct({
 })
 const Kustomization = Schema.Struct({
   resources: Schema.Array(Schema.String),
-  labels: Schema.Tuple([
-    Schema.Struct({
-      pairs: Schema.Record(Schema.String, Schema.String),
-      includeSelectors: Schema.Literal(true),
-      includeTemplates: Schema.Literal(true)
-    })
-  ]),
   configMapGenerator: Schema.Tuple([Schema.Struct({ literals: Schema.Array(Schema.String) })])
 })
 const Policy = Schema.Struct({
@@ -70,6 +63,7 @@ const Policy = Schema.Struct({
 const statefulSet = Schema.decodeUnknownSync(StatefulSet)(documents("statefulset")[0]).spec
 const services = documents("service").map((document) => Schema.decodeUnknownSync(Service)(document))
 const kustomization = Schema.decodeUnknownSync(Kustomization)(documents("kustomization")[0])
+const forOutside = Schema.decodeUnknownSync(Kustomization)(documents("kustomization", "ingress")[0])
 const pod = statefulSet.template.spec
 const [container] = pod.containers
 const environment = new Map(container.env.map(({ name, value }) => [name, value]))
@@ -79,7 +73,9 @@ describe("the manifests for Kubernetes", () => {
     const known = settings.map(({ name }) => name)
     const own = [
       ...container.env.map(({ name }) => name).filter((name) => name !== "POD_NAME"),
-      ...kustomization.configMapGenerator[0].literals.map((literal) => literal.split("=")[0] ?? "")
+      ...[kustomization, forOutside].flatMap(({ configMapGenerator: [{ literals }] }) =>
+        literals.map((literal) => literal.split("=")[0] ?? "")
+      )
     ]
     assert.deepStrictEqual(
       own.filter((name) => !known.includes(name)),
@@ -126,7 +122,7 @@ describe("the manifests for Kubernetes", () => {
     const rules = spec.ingress.filter(({ ports }) => ports.some(({ port }) => port === "cluster"))
     assert.deepStrictEqual(
       rules.map(({ from }) => from),
-      [[{ podSelector: { matchLabels: kustomization.labels[0].pairs } }]]
+      [[{ podSelector: { matchLabels: { "app.kubernetes.io/name": "bytebot-agent" } } }]]
     )
   })
 

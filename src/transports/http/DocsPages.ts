@@ -27,7 +27,7 @@ const eventsPage = `<!doctype html>
 The same events are at <code>GET /events</code> and <code>GET /tasks/:id/events</code> as Server-Sent Events.</p>
 <table>${commandRows.join("")}</table>
 ${eventSections.join("\n")}
-<p><a href="/asyncapi.json">AsyncAPI</a> · <a href="/docs">REST</a></p>
+<p><a href="../asyncapi.json">AsyncAPI</a> · <a href="../docs">REST</a></p>
 </html>
 `
 
