@@ -29,9 +29,21 @@ const kind = <A>(type: Schema.Codec<A>, expected: string, decode: (text: string)
   secret: false
 })
 
+/**
+ * A #, / or ? in the password ends the authority of a URL early. The rest of the password, an @ and the host then stand in path, query or
+ * fragment, and what comes before, a part of the password, is taken for the port.
+ */
+const isCutShort = ({ hash, pathname, searchParams, username }: URL): boolean =>
+  hash.includes("@") ||
+  (username === "" && pathname.includes("@")) ||
+  [...searchParams.keys()].some((name) => name.includes("@"))
+
+const parseUrl = (text: string): Option.Option<URL> =>
+  Option.filter(Option.fromNullishOr(URL.parse(text)), (url) => !isCutShort(url))
+
 /** The http(s) URL as given; None for anything else. */
 const parseEndpoint = (text: string): Option.Option<URL> =>
-  Option.fromNullishOr(URL.parse(text)).pipe(Option.filter(({ protocol }) => /^https?:$/.test(protocol)))
+  Option.filter(parseUrl(text), ({ protocol }) => /^https?:$/.test(protocol))
 
 /** A base that paths are appended to: no slash at its end, and no query or fragment, which would swallow the paths. */
 const parseBaseUrl = (text: string): Option.Option<string> =>
@@ -65,11 +77,12 @@ export const secretText = {
 export const secretUrl = (...protocols: ReadonlyArray<string>) => ({
   ...kind(
     Schema.Redacted(Schema.String),
-    `a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(" or ")}`,
-    (url) => {
-      const protocol = URL.parse(url)?.protocol
-      return protocol !== undefined && protocols.includes(protocol) ? Option.some(Redacted.make(url)) : Option.none()
-    }
+    `a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(" or ")}, with @ as %40, # as %23, / as %2F and ? as %3F in user and password`,
+    (text) =>
+      Option.map(
+        Option.filter(parseUrl(text), ({ protocol }) => protocols.includes(protocol)),
+        () => Redacted.make(text)
+      )
   ),
   secret: true
 })

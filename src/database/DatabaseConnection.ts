@@ -13,6 +13,7 @@ import {
 } from "./DatabaseErrors.ts"
 import { DatabasePool } from "./DatabasePool.ts"
 import type { PostgresUrl } from "./PostgresUrl.ts"
+import { checkFitness } from "./ServerFitness.ts"
 import { codeOf, wordsOf } from "./SqlFailure.ts"
 
 /** Bytes. A row may hold a file of 50 MB, in base64 and as JSON. */
@@ -76,7 +77,7 @@ export const commandLayer = (
   )
 
 /**
- * Waits until the database answers, and creates it if it does not exist. While the server is away it is tried again, at growing
+ * Waits until the database answers, creates it if it does not exist, and refuses one that the service can't work with. While the server is away it is tried again, at growing
  * intervals, for as long as `databaseConnectRetry` says; failures that trying again does not mend fail at once.
  */
 export const awaitDatabase = Effect.fn("DatabaseConnection.awaitDatabase")(function* (
@@ -102,6 +103,7 @@ export const awaitDatabase = Effect.fn("DatabaseConnection.awaitDatabase")(funct
         Schedule.upTo({ duration: settings.databaseConnectRetry })
       )
     }),
+    Effect.andThen(checkFitness(server, options, settings.databaseConnectTimeout)),
     Effect.catchTag("SqlError", (error) => Effect.fail(explain(server, error)))
   )
 })

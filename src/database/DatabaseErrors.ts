@@ -68,6 +68,34 @@ export class DatabaseNotUsable extends Schema.TaggedError<DatabaseNotUsable>()("
   }
 }
 
+/** The database does not store text as UTF-8. */
+export class DatabaseEncodingUnfit extends Schema.TaggedError<DatabaseEncodingUnfit>()("DatabaseEncodingUnfit", {
+  server: Schema.String,
+  database: Schema.String,
+  encoding: Schema.String
+}) {
+  override get message(): string {
+    return (
+      `The database at ${this.server} stores text as ${this.encoding}; the service needs UTF8, or it loses characters. Nothing was changed. ` +
+      `Let an administrator create another one, move the data by pg_dump and pg_restore, and name it in DATABASE_URL: ` +
+      `CREATE DATABASE "${this.database}_utf8" ENCODING 'UTF8' TEMPLATE template0;`
+    )
+  }
+}
+
+/** A pooler gives each transaction another server connection. */
+export class DatabasePooledByTransaction extends Schema.TaggedError<DatabasePooledByTransaction>()(
+  "DatabasePooledByTransaction",
+  { server: Schema.String }
+) {
+  override get message(): string {
+    return (
+      `${this.server} is a connection pooler in transaction mode (PgBouncer's pool_mode=transaction or statement): locks, LISTEN and session settings do not hold there. ` +
+      "Nothing was changed. Name PostgreSQL itself in DATABASE_URL (the service has a pool of its own), or a pooler in session mode."
+    )
+  }
+}
+
 /** Why there is no connection to DATABASE_URL. */
 export type DatabaseConnectError =
   | DatabaseUrlInvalid
@@ -76,3 +104,5 @@ export type DatabaseConnectError =
   | DatabaseTlsFailed
   | DatabaseNotCreated
   | DatabaseNotUsable
+  | DatabaseEncodingUnfit
+  | DatabasePooledByTransaction

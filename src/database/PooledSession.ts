@@ -241,8 +241,11 @@ const notConnected = (error: SqlError.SqlError): SqlError.SqlError =>
         })
       })
 
-/** The server has become a standby; who connects again may get to the one that took over. */
-const readOnly = "25006"
+/**
+ * SQLSTATEs after which a connection is not used again. 25006: the server has become a standby; a new connection may reach the one that took
+ * over. 25P02: the connection is in a failed transaction, in which it refuses every further statement.
+ */
+const retiring = new Set(["25006", "25P02"])
 
 /** Statements with which Effect's SQL client cleans up; it takes their failure for a bug. */
 const cleanup = /^(?:ROLLBACK|RELEASE SAVEPOINT)\b/
@@ -256,7 +259,7 @@ export const sqlConnection = (
   const query = (sql: string, parameters: ReadonlyArray<unknown>, prepare?: boolean) =>
     Effect.tapError(session.awaiting(connection.query(sql, parameters, prepare)), (error) =>
       Effect.sync(() => {
-        if (codeOf(error) === readOnly) session.retire()
+        if (retiring.has(codeOf(error) ?? "")) session.retire()
       })
     )
   const rows = (

@@ -237,6 +237,28 @@ describe("sources", () => {
   )
 })
 
+describe("a URL whose password is not percent-encoded", () => {
+  for (const character of ["#", "/", "?"]) {
+    it.effect(`is refused where a ${character} in it would end the address, and no part of it is shown`, () =>
+      Effect.gen(function* () {
+        const databaseUrl = `postgresql://user:5432${character}s3cret@db.example.org/bytebot`
+        const redisUrl = `redis://user:s3cret${character}planted@redis.example.org:6379`
+        const error = yield* Effect.flip(settingsFrom({ DATABASE_URL: databaseUrl, REDIS_URL: redisUrl }))
+        assert.match(error.message, /DATABASE_URL: its value \(not shown\).*# as %23/)
+        assert.include(error.message, "REDIS_URL: its value (not shown)")
+        assert.notMatch(error.message, /5432|s3cret|planted/)
+      })
+    )
+  }
+
+  it.effect("is taken where an @ in it ends nothing, as libpq takes it", () =>
+    Effect.gen(function* () {
+      const { databaseUrl } = yield* settingsFrom({ DATABASE_URL: "postgresql://user:p@ss@db/bytebot" })
+      assert.isTrue(Option.isSome(databaseUrl))
+    })
+  )
+})
+
 describe("bad values", () => {
   const secret = "s3cr3t-value"
   const wrong: Record<string, string> = {

@@ -9,7 +9,7 @@ import { Settings } from "../../src/config/Settings.ts"
 import { Startup } from "../../src/health/Startup.ts"
 import { Database } from "../../src/database/Database.ts"
 import { relay } from "../support/relay.ts"
-import { admin, dropAtEnd, migrated, uniqueName, urlOf } from "../support/TestDatabase.ts"
+import { admin, clientLayer, dropAtEnd, migrated, uniqueName, urlOf } from "../support/TestDatabase.ts"
 
 /** Builds the layer as the service does; the database is there until the scope closes. */
 const connect = (variables: Readonly<Record<string, string>>) =>
@@ -92,6 +92,22 @@ describe("Database.layer", () => {
       url.searchParams.set("options", `-c role=${role}`)
       const error = yield* Effect.flip(connect({ DATABASE_URL: url.href }))
       assert.match(error.message, /permission denied for schema public.*GRANT USAGE, CREATE ON SCHEMA public/s)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("refuses a database that does not store UTF-8, before it changes anything", () =>
+    Effect.gen(function* () {
+      const sql = yield* admin
+      const name = uniqueName()
+      yield* dropAtEnd(name)
+      yield* sql`CREATE DATABASE ${sql(name)} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0`
+      const error = yield* Effect.flip(connect({ DATABASE_URL: urlOf(name) }))
+      assert.match(error.message, /stores text as LATIN1; the service needs UTF8.*ENCODING 'UTF8' TEMPLATE template0/s)
+      const tables = yield* Effect.provide(
+        Effect.flatMap(SqlClient.SqlClient, (there) => there`SELECT 1 FROM pg_tables WHERE schemaname = 'public'`),
+        clientLayer(urlOf(name))
+      )
+      assert.deepStrictEqual(tables, [])
     }).pipe(Effect.scoped)
   )
 

@@ -28,6 +28,19 @@ const connectTo = Effect.fnUntraced(function* (url: string, variables: Readonly<
 
 const connect = Effect.flatMap(migrated, (url) => connectTo(url))
 
+describe("a connection in a failed transaction", () => {
+  it.live("is not used again", () =>
+    Effect.gen(function* () {
+      const { sql } = yield* Effect.flatMap(migrated, (url) => connectTo(url, { DATABASE_POOL_MAX: "1" }))
+      // What a pooler, or a procedure, leaves behind on a connection that statements share.
+      yield* sql.unsafe("BEGIN")
+      yield* Effect.flip(sql.unsafe("SELECT 1/0"))
+      yield* Effect.flip(sql`SELECT 1`)
+      yield* until("statements work", Effect.map(Effect.option(sql`SELECT 1`), Option.getOrUndefined), "5 seconds")
+    }).pipe(Effect.scoped)
+  )
+})
+
 describe("DatabasePool.stats", () => {
   it.live("counts connections, those at rest, and callers who wait", () =>
     Effect.gen(function* () {

@@ -1,0 +1,64 @@
+import { spawn } from "node:child_process"
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises"
+import { connect } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Effect } from "effect"
+import { freePort } from "./ServiceProcess.ts"
+import { until } from "./Waiting.ts"
+
+/** Whether the port accepts a connection. */
+const accepts = (port: number) =>
+  Effect.callback<true | undefined>((resume) => {
+    const socket = connect(port, "127.0.0.1", () => {
+      socket.destroy()
+      resume(Effect.succeed(true))
+    })
+    socket.on("error", () => resume(Effect.undefined))
+  })
+
+/** Debian's PgBouncer in front of the database at `url`, in one of its modes, until the scope closes; gives its own URL for the same database. */
+export const pgBouncerBefore = Effect.fnUntraced(function* (
+  url: string,
+  mode: "session" | "transaction" | "statement"
+) {
+  const folder = yield* Effect.acquireRelease(
+    Effect.promise(() => mkdtemp(join(tmpdir(), "bytebot-pgbouncer-"))),
+    (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
+  )
+  const server = new URL(url)
+  const name = server.pathname.slice(1)
+  const port = yield* freePort
+  const password = server.password === "" ? "" : ` password=${decodeURIComponent(server.password)}`
+  const configuration = `[databases]
+${name} = host=${server.hostname} port=${server.port} dbname=${name} user=${server.username}${password}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = ${port}
+unix_socket_dir =
+auth_type = any
+pool_mode = ${mode}
+default_pool_size = 20
+`
+  const file = join(folder, "pgbouncer.ini")
+  yield* Effect.promise(async () => {
+    await chmod(folder, 0o755)
+    await writeFile(file, configuration)
+  })
+  // It refuses to run as root.
+  const asUser = process.getuid?.() === 0 ? ["-u", "nobody"] : []
+  yield* Effect.acquireRelease(
+    Effect.sync(() => spawn("pgbouncer", [...asUser, "-q", file], { stdio: ["ignore", "ignore", "inherit"] })),
+    (child) =>
+      Effect.callback<void>((resume) => {
+        if (child.exitCode !== null) return resume(Effect.void)
+        child.once("exit", () => resume(Effect.void))
+        child.kill("SIGKILL")
+      })
+  )
+  yield* until("PgBouncer listens", accepts(port))
+  const pooled = new URL(url)
+  pooled.host = `127.0.0.1:${port}`
+  pooled.password = ""
+  return pooled.href
+})
