@@ -21,6 +21,7 @@ import { Messages } from "./messages/Messages.ts"
 import * as Cluster from "./placement/Cluster.ts"
 import * as MessagePurge from "./placement/MessagePurge.ts"
 import { Placement } from "./placement/Placement.ts"
+import { BrokenRuns } from "./tasks/BrokenRuns.ts"
 import { Dispatch } from "./tasks/Dispatch.ts"
 import * as TaskCounts from "./tasks/TaskCounts.ts"
 import { TaskRuns } from "./tasks/TaskRuns.ts"
@@ -53,6 +54,7 @@ export const layer = Layer.mergeAll(
   Layer.provide(Dispatch.layer),
   Layer.provideMerge(DesktopStates.layer),
   Layer.provide(Layer.mergeAll(TaskRuns.layer, Conversations.layer, Desktops.layer)),
+  Layer.provideMerge(BrokenRuns.layer),
   Layer.provideMerge(Layer.mergeAll(Placement.layer, Analytics.layer, ModelCatalog.layer)),
   Layer.provide(ConfiguredModels.layer),
   Layer.provide(Cluster.layer),

@@ -1,4 +1,4 @@
-import { Array as Arr, Clock, Context, DateTime, Duration, Effect, Fiber, Layer, Option, Schedule } from "effect"
+import { Array as Arr, Cause, Clock, Context, DateTime, Duration, Effect, Fiber, Layer, Option, Schedule } from "effect"
 import { SqlClient } from "effect/sql"
 import { Analytics } from "../analytics/Analytics.ts"
 import { Settings } from "../config/Settings.ts"
@@ -19,6 +19,8 @@ import {
 } from "../messages/Conversations.ts"
 import { measure, metrics } from "../observability/Metrics.ts"
 import { replacedWithin } from "../placement/Cluster.ts"
+import { Placement } from "../placement/Placement.ts"
+import { BrokenRuns } from "../tasks/BrokenRuns.ts"
 import type { Lease } from "../tasks/Lease.ts"
 import { type Claim, type Outcome, TaskRuns } from "../tasks/TaskRuns.ts"
 import { Tasks } from "../tasks/Tasks.ts"
@@ -63,6 +65,8 @@ export class AgentLoop extends Context.Service<
       const scope = yield* Effect.scope
       const { desktops: configured, keepScreenshots, maxIterations, taskCostBudget, taskTokenBudget } = yield* Settings
       const analytics = yield* Analytics
+      const broken = yield* BrokenRuns
+      const placement = yield* Placement
       const conversations = yield* Conversations
       const desktops = yield* Desktops
       const models = yield* ModelCalls
@@ -377,6 +381,8 @@ export class AgentLoop extends Context.Service<
         // What a person wrote meanwhile may stand before the reply: it was stored while the model was thinking.
         const ids = own.map(({ id }) => id)
         state.confirmedAt = yield* Clock.currentTimeMillis
+        if (claim.failures > 0 && !state.hasRecovered) yield* runs.recovered(claim.lease)
+        state.hasRecovered = true
         const news = yield* conversations.since(claim.lease, state.seen, ids)
         const added = [...own, ...news].sort((a, b) => (a.position < b.position ? -1 : 1))
         state.seen = added.at(-1)?.position ?? state.seen
@@ -411,6 +417,7 @@ export class AgentLoop extends Context.Service<
           seen: loaded.entries.at(-1)?.position ?? 0n,
           spent: { ...(yield* run.trace.step(usage.spent(claim.lease.taskId, claim.interruptedAt))) },
           isProblemShown: claim.task.error !== null,
+          hasRecovered: false,
           confirmedAt: DateTime.toEpochMillis(claim.claimedAt)
         }
         remember(state, loaded.entries)
@@ -471,6 +478,20 @@ export class AgentLoop extends Context.Service<
         yield* conversations.appendLateResults(taskId, open.value.id, results)
       })
 
+      /** A fault that can't even be recorded must not bring the task back at once. */
+      const breakOff = (lease: Lease, cause: Cause.Cause<unknown>) =>
+        broken.record(lease, cause).pipe(
+          Effect.flatMap(
+            Option.match({ onNone: () => Effect.void, onSome: (at) => placement.wakeAt(lease.desktop, at) })
+          ),
+          Effect.catchCauseIf(Cause.hasDies, (second) =>
+            Effect.andThen(
+              Effect.logError("That a run broke off could not be stored, the desktop waits", second),
+              Effect.sleep("30 seconds")
+            )
+          )
+        )
+
       const run = Effect.fnUntraced(function* (claim: Claim, handover: Handover) {
         const trace = new RunTrace(claim)
         const fail = (error: string) => trace.step(finish(claim.lease, { status: "FAILED", error: shortened(error) }))
@@ -485,6 +506,7 @@ export class AgentLoop extends Context.Service<
             LeaseLost: () => Effect.logInfo("Task taken out of this run's hands"),
             TaskNotFound: (_: TaskNotFound) => Effect.void
           }),
+          Effect.catchCauseIf(Cause.hasDies, (cause) => trace.step(breakOff(claim.lease, cause))),
           withoutHaste,
           Effect.ensuring(
             trace.step(settle(claim)).pipe(
@@ -518,6 +540,7 @@ interface RunState {
   seen: bigint
   readonly spent: { replies: number; tokens: number; cost: number }
   isProblemShown: boolean
+  hasRecovered: boolean
   /** When the database was last asked whether the run still owns the task (UTC, ms). */
   confirmedAt: number
 }

@@ -148,7 +148,8 @@ export class Tasks extends Context.Service<
         )
 
       const fenced = (how: { readonly run: string }, at: Date) => sql`
-        UPDATE "TaskRun" run SET ${sql.literal(how.run)}, "epoch" = run."epoch" + 1, "interruptedAt" = ${at}, "updatedAt" = ${at}
+        UPDATE "TaskRun" run SET ${sql.literal(how.run)}, "epoch" = run."epoch" + 1, "interruptedAt" = ${at}, "updatedAt" = ${at},
+          "failures" = 0, "retryAt" = NULL
         FROM moved task WHERE run."taskId" = task."id" RETURNING run."desktop"`
 
       /** The same; a task that has not been on a desktop yet gets one: the one it asks for, else one that answers and is idle, if possible. */
@@ -160,7 +161,8 @@ export class Tasks extends Context.Service<
             ORDER BY d."name" = (SELECT w."desktop" FROM "TaskDesktop" w WHERE w."taskId" = task."id") DESC NULLS LAST,
               o."unreachableSince" IS NULL DESC, held."taskId" IS NULL DESC LIMIT 1
           )), 1, FALSE, ${at}, ${at} FROM moved task
-        ON CONFLICT ("taskId") DO UPDATE SET "epoch" = "TaskRun"."epoch" + 1, "interruptedAt" = ${at}, "updatedAt" = ${at}
+        ON CONFLICT ("taskId") DO UPDATE SET "epoch" = "TaskRun"."epoch" + 1, "interruptedAt" = ${at}, "updatedAt" = ${at},
+          "failures" = 0, "retryAt" = NULL
         RETURNING "desktop"`
 
       /**
