@@ -5,6 +5,7 @@ import * as DesktopWorker from "./agent/DesktopWorker.ts"
 import { ModelCalls } from "./agent/ModelCalls.ts"
 import * as ConfiguredModels from "./agent/models/ConfiguredModels.ts"
 import { ModelCatalog } from "./agent/models/ModelCatalog.ts"
+import { ToolJournal } from "./agent/ToolJournal.ts"
 import { ToolRunner } from "./agent/ToolRunner.ts"
 import { Analytics } from "./analytics/Analytics.ts"
 import { Accounts } from "./auth/Accounts.ts"
@@ -48,6 +49,7 @@ export const layer = Layer.mergeAll(
   notifications
 ).pipe(
   Layer.provide(AgentLoop.layer),
+  Layer.provide(ToolJournal.layer),
   Layer.provide(Layer.mergeAll(ModelCalls.layer, ToolRunner.layer)),
   Layer.provideMerge(Layer.mergeAll(Messages.layer, Attachments.layer, Visibility.layer)),
   Layer.provideMerge(Layer.mergeAll(Tasks.layer, Usage.layer)),

@@ -28,6 +28,8 @@ export interface Claim {
   readonly isBound: boolean
   /** The task has worked on another desktop before, and the model does not know yet that it had to leave. */
   readonly hasMoved: boolean
+  /** How many of the task's files, oldest first, its desktop has. */
+  readonly filesWritten: number
   /** Runs of the task in a row that broke off before this one. */
   readonly failures: number
   /** The request that set the task going, and the one that did so before, as W3C traceparent. */
@@ -61,6 +63,8 @@ export class TaskRuns extends Context.Service<
     readonly leaveRemoved: Effect.Effect<void, DatabaseUnavailable>
     /** The run works: runs that broke off before it do not count any more. */
     readonly recovered: (lease: Lease) => Effect.Effect<void, LeaseLost | DatabaseUnavailable>
+    /** The desktop of the lease has so many of the task's files, oldest first, whoever owns the task by now. */
+    readonly filesWritten: (lease: Lease, count: number) => Effect.Effect<void, DatabaseUnavailable>
     /** The model knows that the task has moved to this desktop. */
     readonly arrived: (lease: Lease) => Effect.Effect<void, LeaseLost | DatabaseUnavailable>
     /**
@@ -119,14 +123,15 @@ export class TaskRuns extends Context.Service<
             ON CONFLICT ("taskId") DO UPDATE SET "desktop" = ${desktop}, "epoch" = "TaskRun"."epoch" + 1, "active" = TRUE, "updatedAt" = ${at},
               "movedFrom" = nullif("TaskRun"."movedFrom", ${desktop})
             WHERE "TaskRun"."desktop" = ${desktop} OR ("TaskRun"."movedFrom" IS NOT NULL AND NOT "TaskRun"."active")
-            RETURNING "taskId", "epoch", "interruptedAt", "failures", "movedFrom" IS NOT NULL AS "hasMoved"
+            RETURNING "taskId", "epoch", "interruptedAt", "failures", "movedFrom" IS NOT NULL AS "hasMoved",
+              CASE WHEN "filesOn" = "desktop" THEN "filesWritten" ELSE 0 END AS "filesWritten"
           ), task AS (
             UPDATE "Task" task SET "status" = 'RUNNING', "executedAt" = ${at}, "updatedAt" = ${at}
             FROM run WHERE task."id" = run."taskId" RETURNING task.*
           ), event AS (
             INSERT INTO "TaskEvent" ("taskId", "kind", "payload", "createdAt") SELECT task."id", 'task_updated', ${taskOf}, ${at} FROM task
           )
-          SELECT ${taskOf} AS task, run."taskId", run."epoch", run."interruptedAt", run."failures", run."hasMoved", next."isBound", next."id" IS NOT NULL AND run."epoch" IS NULL AS "isTaken",
+          SELECT ${taskOf} AS task, run."taskId", run."epoch", run."interruptedAt", run."failures", run."filesWritten", run."hasMoved", next."isBound", next."id" IS NOT NULL AND run."epoch" IS NULL AS "isTaken",
             trace."traceparent", trace."previous" AS "previousTraceparent"
           FROM owner LEFT JOIN next ON TRUE LEFT JOIN (task CROSS JOIN run) ON TRUE LEFT JOIN "TaskTrace" trace ON trace."taskId" = task."id"`
         return rows[0]
@@ -218,6 +223,10 @@ export class TaskRuns extends Context.Service<
         if (rows.length === 0) return yield* new LeaseLost({ taskId: lease.taskId })
       }, repeatable)
 
+      const filesWritten = Effect.fn("TaskRuns.filesWritten")(function* ({ desktop, taskId }: Lease, count: number) {
+        yield* sql`UPDATE "TaskRun" SET "filesOn" = ${desktop}, "filesWritten" = ${count}::int WHERE "taskId" = ${taskId} AND "desktop" = ${desktop}`
+      }, repeatable)
+
       const queueDue = Effect.gen(function* () {
         const at = DateTime.toDateUtc(yield* DateTime.now)
         yield* sql`
@@ -299,6 +308,7 @@ export class TaskRuns extends Context.Service<
         leaveRemoved,
         arrived,
         recovered,
+        filesWritten,
         claim,
         confirm,
         queueDue,
@@ -319,6 +329,7 @@ const decodeClaim = Schema.decodeUnknownEffect(
     interruptedAt: Schema.NullOr(Schema.DateTimeUtcFromDate),
     isBound: Schema.Boolean,
     hasMoved: Schema.Boolean,
+    filesWritten: Schema.Int,
     failures: Schema.Int,
     traceparent: Schema.NullOr(Schema.String),
     previousTraceparent: Schema.NullOr(Schema.String)
