@@ -95,12 +95,13 @@ layer(
       const crowded: Scripted = { content: [look], usage: { input_tokens: 90_000, output_tokens: 10 } }
       const summariesOf = (id: string) => sql`SELECT 1 FROM "Summary" WHERE "taskId" = ${id}`
       const named = (name: string) => ({ model: { provider: "anthropic", name, title: "t", contextWindow: 100_000 } })
-      model.enqueue(failing(529, "overloaded"), crowded)
+      const words: Scripted = { content: [{ type: "text", text: "SUMMARY" }] }
+      model.enqueue(failing(529, "overloaded"), crowded, words)
       const helped = yield* createTask("helped out", named("claude-sonnet-4-8"))
       yield* untilStatus(helped, "COMPLETED")
       assert.deepStrictEqual(yield* summariesOf(helped), [])
 
-      model.enqueue(crowded, { content: [{ type: "text", text: "SUMMARY" }] })
+      model.enqueue(crowded, words)
       const own = yield* createTask("on its own", named("claude-sonnet-4-7"))
       yield* untilStatus(own, "COMPLETED")
       assert.lengthOf(yield* summariesOf(own), 1)
