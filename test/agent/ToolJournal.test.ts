@@ -82,26 +82,32 @@ const replyWith = Effect.fnUntraced(function* (...uses: ReadonlyArray<ReturnType
 
 const clicks = Effect.map(Desk, ({ executed }) => executed.filter(({ action }) => action === "click_mouse").length)
 
-/** Keeps tools from being recorded until the effect has ended; it is told when one waits. On connections of its own. */
-const whileRecordsWait = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+/**
+ * Interrupts the effect while it waits to record a tool, and cancels its statement: nothing is recorded. On connections of its own, as the
+ * service's would wait behind the statement.
+ */
+const interruptedWhileRecording = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
     const { url } = yield* TestDatabase.TestDatabase
     const sql = yield* PgClient.make({ url: Redacted.make(url), maxConnections: 2 })
     const held = yield* Effect.forkChild(
       sql.withTransaction(Effect.andThen(sql`LOCK TABLE "ToolExecution" IN ACCESS EXCLUSIVE MODE`, Effect.never))
     )
-    const isHeld = (isGranted: boolean) =>
-      Effect.map(
-        sql`SELECT 1 FROM pg_locks WHERE "relation" = '"ToolExecution"'::regclass AND "granted" = ${isGranted} AND ("mode" = 'AccessExclusiveLock') = ${isGranted}`,
-        (rows) => (rows.length > 0 ? true : undefined)
-      )
-    yield* until("the table is locked", isHeld(true))
-    const done = yield* effect.pipe(Effect.provideService(Waiting, until("a record waits", isHeld(false))))
+    const locks = (isHeld: boolean) => sql`
+      SELECT pid FROM pg_locks
+      WHERE "relation" = '"ToolExecution"'::regclass AND "granted" = ${isHeld} AND ("mode" = 'AccessExclusiveLock') = ${isHeld}`
+    const some = Effect.map((rows: ReadonlyArray<unknown>) => (rows.length > 0 ? true : undefined))
+    yield* until("the table is locked", some(locks(true)))
+    const run = yield* Effect.forkChild(effect)
+    yield* until("a record waits", some(locks(false)))
+    yield* Fiber.interrupt(run)
+    for (const { pid } of yield* locks(false)) yield* sql`SELECT pg_cancel_backend(${pid}::int)`
+    yield* until(
+      "no record waits",
+      Effect.map(locks(false), (rows) => (rows.length === 0 ? true : undefined))
+    )
     yield* Fiber.interrupt(held)
-    return done
   }).pipe(Effect.provide(Reactivity.layer), Effect.scoped)
-
-class Waiting extends Context.Service<Waiting, Effect.Effect<true, unknown>>()("test/Waiting") {}
 
 layer(services, { timeout: "60 seconds", excludeTestServices: true })("the journal of tools", (test) => {
   test.effect("carries out again what was never started", () =>
@@ -156,13 +162,7 @@ layer(services, { timeout: "60 seconds", excludeTestServices: true })("the journ
       const sql = yield* SqlClient.SqlClient
       const journal = yield* ToolJournal
       const { claim, reply } = yield* replyWith(click)
-      yield* whileRecordsWait(
-        Effect.gen(function* () {
-          const run = yield* Effect.forkChild(journal.run(claim, reply, 0, undefined))
-          yield* yield* Waiting
-          yield* Fiber.interrupt(run)
-        })
-      )
+      yield* interruptedWhileRecording(journal.run(claim, reply, 0, undefined))
       assert.deepStrictEqual(yield* journal.recall(claim, reply), [undefined])
       assert.strictEqual(yield* clicks, 0)
 
