@@ -4,7 +4,9 @@ import type { ToolUseBlock } from "../domain/ContentBlock.ts"
 import { TaskPriority, TaskType } from "../domain/Task.ts"
 
 /** What a tool_use asks for, once its input is understood. */
-export type ToolCall =
+export type ToolCall = Request & { readonly changes: Changes }
+
+type Request =
   | { readonly _tag: "Act"; readonly action: DesktopAction }
   | { readonly _tag: "Screenshot" }
   | { readonly _tag: "CursorPosition" }
@@ -32,7 +34,6 @@ export interface ToolDefinition {
 export type Changes = "desktop" | "database" | "nothing"
 
 interface Tool extends ToolDefinition {
-  readonly changes: Changes
   readonly parse: (input: unknown) => Result.Result<ToolCall, string>
 }
 
@@ -43,16 +44,18 @@ const tool = <S extends Parameters>(
   changes: Changes,
   description: string,
   parameters: S,
-  call: (input: S["Type"]) => ToolCall
+  call: (input: S["Type"]) => Request
 ): Tool => {
   const decode = Schema.decodeUnknownResult(parameters)
   return {
     name,
-    changes,
     description,
     inputSchema: objectSchema(Schema.toJsonSchemaDocument(parameters).schema),
     parse: (input) =>
-      Result.mapBoth(decode(withoutNulls(input)), { onSuccess: call, onFailure: (error) => error.message })
+      Result.mapBoth(decode(withoutNulls(input)), {
+        onSuccess: (parameters): ToolCall => ({ ...call(parameters), changes }),
+        onFailure: (error) => error.message
+      })
   }
 }
 
@@ -193,5 +196,7 @@ export const parseToolUse = (block: ToolUseBlock): Result.Result<ToolCall, strin
 }
 
 /** What carrying out a tool_use changes; one that can't be understood is not carried out. */
-export const changedBy = (block: ToolUseBlock): Changes =>
-  Result.isFailure(parseToolUse(block)) ? "nothing" : (byName.get(block.name)?.changes ?? "nothing")
+export const changedBy = (block: ToolUseBlock): Changes => {
+  const parsed = parseToolUse(block)
+  return Result.isFailure(parsed) ? "nothing" : parsed.success.changes
+}
