@@ -4,7 +4,7 @@ import type { DesktopRequest } from "../emulators/desktopFaults.ts"
 import { command, createTask, messagesOf, reset, Stage, untilStatus } from "../support/Stage.ts"
 import { until } from "../support/Waiting.ts"
 
-/** A task's files on its desktop (contract/agent.md, 2). */
+/** A task's files on its desktop (docs/contract/agent.md, 2). */
 
 const file = (name: string) => ({ name, base64: "AAEC", type: "text/plain", size: 3 })
 
