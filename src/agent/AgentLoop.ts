@@ -16,7 +16,7 @@ import type { Facts } from "./run/RunState.ts"
 import type { Step } from "./run/Step.ts"
 import { ToolJournal } from "./ToolJournal.ts"
 
-/** Runs one claimed task until it ends or this run no longer owns it (agent.md, "One task"): carries out what `decide` commands. */
+/** Runs one claimed task until it ends or this run no longer owns it (docs/contract/agent.md, "One task"): carries out what `decide` commands. */
 export class AgentLoop extends Context.Service<
   AgentLoop,
   {

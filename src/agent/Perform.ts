@@ -170,6 +170,7 @@ const makeAsking = Effect.gen(function* () {
     const answer = yield* Effect.ensuring(models.reply(task.model, conversation, waiting), handover.waitsNoMore)
     if (run.isProblemShown) yield* runs.showProblem(lease, null)
     run.isProblemShown = false
+    if (answer.content.length === 0) yield* conversations.recordEmptyReply(lease.taskId, answer.call)
     return answer
   })
 

@@ -22,7 +22,7 @@ const folder = "/home/user/Desktop"
 
 /**
  * Writes the task's files to its desktop, but for those that it has. One that can't be written does not end the task: the model is told
- * which are missing and why (agent.md, 2). True where there was something to tell. `checkpoint` is passed before each new try.
+ * which are missing and why (docs/contract/agent.md, 2). True where there was something to tell. `checkpoint` is passed before each new try.
  */
 export const makeWriteFiles = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient

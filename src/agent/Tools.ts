@@ -20,7 +20,7 @@ type Request =
       readonly scheduledFor: DateTime.Utc | undefined
     }
 
-/** A tool as it is offered to a model; `inputSchema` is JSON Schema. Names and parameters are a contract (agent.md, "Tools"). */
+/** A tool as it is offered to a model; `inputSchema` is JSON Schema. Names and parameters are a contract (docs/contract/agent.md, "Tools"). */
 export interface ToolDefinition {
   readonly name: string
   readonly description: string

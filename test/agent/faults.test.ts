@@ -111,6 +111,9 @@ for (const provider of providers) {
           yield* untilStatus(patient, "COMPLETED")
           assert.strictEqual(emulator.requests.length, 6)
           assert.lengthOf(yield* messagesOf(patient), 5)
+          // They were paid for all the same.
+          const { sql } = yield* Stage
+          assert.lengthOf(yield* sql`SELECT 1 FROM "ModelCall" WHERE "taskId" = ${patient} AND "purpose" = 'reply'`, 6)
 
           emulator.enqueue(empty, empty, empty)
           const failed = yield* createTask("nothing to say", { model })

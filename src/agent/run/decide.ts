@@ -21,7 +21,7 @@ export const begin = (facts: Facts): Step =>
   to({ facts, memory: emptyMemory }, { _tag: "Loading", isSettled: false }, { _tag: "Load" })
 
 /**
- * What a run does next, given what has happened (agent.md, "One task"). Pure. A run that is over commands nothing; an observation that no
+ * What a run does next, given what has happened (docs/contract/agent.md, "One task"). Pure. A run that is over commands nothing; an observation that no
  * command has asked for is a bug, and breaks the run.
  *
  * A tool that fails does not end its batch: the tools of a reply are carried out in order, all of them, as in the original. A batch stops

@@ -3,7 +3,7 @@ import { type Entry, toolUses } from "../../messages/Conversations.ts"
 import type { Outcome } from "../../tasks/TaskRuns.ts"
 import { judge } from "../Progress.ts"
 import { act } from "./batch.ts"
-import { remember, spend, summarised } from "./memory.ts"
+import { count, remember, spend, summarised } from "./memory.ts"
 import type { Observation } from "./Observation.ts"
 import type { Phase, RunState } from "./RunState.ts"
 import { shorter, whole } from "./Shortening.ts"
@@ -53,7 +53,7 @@ export const afterReply = (before: RunState, asking: Asking, seen: Observation):
   switch (seen._tag) {
     case "Replied": {
       const { call, content, isCrowded } = seen
-      const state = spend(before, call)
+      const state = count(spend(before, call))
       return content.length === 0
         ? afterEmpty(state, asking)
         : to(state, { _tag: "StoringReply", isCrowded }, { _tag: "StoreReply", content, call })
@@ -80,9 +80,7 @@ const afterTooLong = (state: RunState, { empties, isShortened }: Asking, message
     : to(state, { _tag: "Shortening", empties, split: split.value }, { _tag: "Summarise", split: split.value })
 }
 
-export const afterStoredReply = (before: RunState, isCrowded: boolean, reply: Entry): Step => {
-  const { spent } = before.memory
-  const state = { ...before, memory: { ...before.memory, spent: { ...spent, replies: spent.replies + 1 } } }
+export const afterStoredReply = (state: RunState, isCrowded: boolean, reply: Entry): Step => {
   const split = isCrowded ? whole(state.memory.conversation) : Option.none()
   return Option.isNone(split)
     ? work(state, reply)

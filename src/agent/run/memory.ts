@@ -34,6 +34,12 @@ export const spend = (state: RunState, { cost, tokens }: AnsweredCall): RunState
   return { ...state, memory: { ...state.memory, spent: now } }
 }
 
+/** Counts a reply, also one that says nothing. */
+export const count = (state: RunState): RunState => {
+  const { spent } = state.memory
+  return { ...state, memory: { ...state.memory, spent: { ...spent, replies: spent.replies + 1 } } }
+}
+
 /** The run with `left` behind a summary, instead of the whole conversation. */
 export const summarised = (
   state: RunState,
