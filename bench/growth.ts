@@ -1,14 +1,17 @@
 import { Agent, request } from "node:http"
 import { NodeRuntime } from "@effect/platform-node"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { PgClient } from "@effect/sql-pg"
 import { Context, Effect, Layer, Option, Redacted, Schema } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { SqlClient } from "effect/sql"
+import { Analytics } from "../src/analytics/Analytics.ts"
 import { Settings } from "../src/config/Settings.ts"
 import { defaultValues } from "../src/config/SettingsTable.ts"
 import { poolLayer } from "../src/database/DatabaseConnection.ts"
 import * as EmbeddedPostgres from "../src/database/EmbeddedPostgres.ts"
 import { parsePostgresUrl } from "../src/database/PostgresUrl.ts"
+import { BrokenRuns } from "../src/tasks/BrokenRuns.ts"
 import { TaskRuns } from "../src/tasks/TaskRuns.ts"
 import { addClaimable, claimable, claimedDesktop, fill, messagesPerTask } from "./growthData.ts"
 import { say } from "./report.ts"
@@ -200,6 +203,9 @@ const prepare = Effect.fnUntraced(function* (server: string, database: string, t
   const { middle } = decodeMiddle(row)
   const built = yield* Layer.build(
     TaskRuns.layer.pipe(
+      Layer.provide(BrokenRuns.layer),
+      Layer.provide(Analytics.layer),
+      Layer.provide(NodeHttpClient.layerNodeHttp),
       Layer.provide(Settings.layerFrom({})),
       Layer.provide(poolLayer(yield* parsePostgresUrl(Redacted.make(url.href)), defaultValues))
     )

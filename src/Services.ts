@@ -4,6 +4,7 @@ import { AgentLoop } from "./agent/AgentLoop.ts"
 import { ModelCalls } from "./agent/ModelCalls.ts"
 import * as ConfiguredModels from "./agent/models/ConfiguredModels.ts"
 import { ModelCatalog } from "./agent/models/ModelCatalog.ts"
+import { ToolJournal } from "./agent/ToolJournal.ts"
 import { ToolRunner } from "./agent/ToolRunner.ts"
 import * as DesktopWorker from "./agent/worker/DesktopWorker.ts"
 import * as TaskReconciler from "./agent/worker/TaskReconciler.ts"
@@ -22,6 +23,7 @@ import { Messages } from "./messages/Messages.ts"
 import * as Cluster from "./placement/Cluster.ts"
 import * as MessagePurge from "./placement/MessagePurge.ts"
 import { Placement } from "./placement/Placement.ts"
+import { BrokenRuns } from "./tasks/BrokenRuns.ts"
 import { Dispatch } from "./tasks/Dispatch.ts"
 import * as TaskCounts from "./tasks/TaskCounts.ts"
 import { TaskRuns } from "./tasks/TaskRuns.ts"
@@ -48,12 +50,14 @@ export const layer = Layer.mergeAll(
   notifications
 ).pipe(
   Layer.provide(AgentLoop.layer),
+  Layer.provide(ToolJournal.layer),
   Layer.provide(Layer.mergeAll(ModelCalls.layer, ToolRunner.layer)),
   Layer.provideMerge(Layer.mergeAll(Messages.layer, Attachments.layer, Visibility.layer)),
   Layer.provideMerge(Layer.mergeAll(Tasks.layer, Usage.layer)),
   Layer.provide(Dispatch.layer),
   Layer.provideMerge(DesktopStates.layer),
   Layer.provide(Layer.mergeAll(TaskRuns.layer, Conversations.layer, Desktops.layer)),
+  Layer.provideMerge(BrokenRuns.layer),
   Layer.provideMerge(Layer.mergeAll(Placement.layer, Analytics.layer, ModelCatalog.layer)),
   Layer.provide(ConfiguredModels.layer),
   Layer.provide(Cluster.layer),

@@ -13,7 +13,7 @@ import { withinLimits } from "./Screenshots.ts"
 import { toolDefinitions } from "./Tools.ts"
 import { type Reader, type Rendered, toTurns } from "./Turns.ts"
 
-/** Of the context window; a reply that used more has the conversation summarised (agent.md, "Summaries"). */
+/** Of the context window; a reply that used more has the conversation summarised (docs/contract/agent.md, "Summaries"). */
 const summaryShare = 0.75
 const defaultContextWindow = 200_000
 
@@ -26,7 +26,10 @@ const worthTelling = Duration.toMillis("5 seconds")
 export interface Reply {
   readonly content: ModelReply["content"]
   readonly call: AnsweredCall
-  /** The conversation fills so much of the context window that it wants a summary. */
+  /**
+   * The conversation fills so much of the context window of the task's own model that it wants a summary. A fallback's reply never says so:
+   * nothing is hidden for the sake of a model that was not asked for.
+   */
   readonly isCrowded: boolean
 }
 
@@ -41,7 +44,8 @@ export class ModelCalls extends Context.Service<
     readonly load: (model: Schema.Json) => Effect.Effect<void>
     /**
      * The next reply. Transient failures are retried for BYTEBOT_MODEL_RETRY_FOR, honouring the provider's Retry-After; a model that
-     * stays unavailable gives way to BYTEBOT_MODEL_FALLBACKS.
+     * stays unavailable gives way to BYTEBOT_MODEL_FALLBACKS. A fallback for which the conversation is too long is passed over: the failure
+     * ContextTooLong is always that of the task's own model.
      */
     readonly reply: <E, R>(
       model: Schema.Json,
@@ -62,46 +66,7 @@ export class ModelCalls extends Context.Service<
       const models = yield* LanguageModels
       const route = new ModelRoute(Duration.toMillis(settings.modelFallbackAfter))
       const patience = Duration.toMillis(settings.modelRetryFor)
-      const timeZone = new Intl.DateTimeFormat().resolvedOptions().timeZone
-
-      const generate = Effect.fnUntraced(function* (
-        candidate: Candidate,
-        conversation: Conversation,
-        finish: (rendered: Rendered) => Pick<ModelRequest, "turns" | "toolChoice">
-      ) {
-        const language = yield* models.of(candidate.provider)
-        const system = systemPrompt(yield* DateTime.now, timeZone)
-        const reader: Reader = {
-          provider: candidate.provider,
-          model: candidate.name ?? "",
-          preamble: hash("sha1", system, "base64")
-        }
-        const entries = withinLimits(conversation.entries, language.limits)
-        const rendered = toTurns({ ...conversation, entries }, reader)
-        const begun = yield* Clock.currentTimeMillis
-        const answer = yield* language.generate({
-          model: candidate.name,
-          system,
-          tools: toolDefinitions,
-          ...finish(rendered)
-        })
-        const call: AnsweredCall = {
-          provider: reader.provider,
-          model: reader.model,
-          tokens: answer.usage,
-          cost: costOf(reader.model, answer.usage),
-          durationMs: (yield* Clock.currentTimeMillis) - begun,
-          prefix: rendered.prefix
-        }
-        yield* Effect.annotateCurrentSpan({
-          "gen_ai.usage.input_tokens": answer.usage.input,
-          "gen_ai.usage.output_tokens": answer.usage.output,
-          "gen_ai.usage.cache_read.input_tokens": answer.usage.cacheRead,
-          "gen_ai.usage.cache_creation.input_tokens": answer.usage.cacheWrite
-        })
-        yield* count(call)
-        return { content: answer.content, call }
-      }, asChat)
+      const generate = yield* makeGenerate
 
       const reply = Effect.fn("ModelCalls.reply")(function* <E, R>(
         model: Schema.Json,
@@ -120,15 +85,17 @@ export class ModelCalls extends Context.Service<
             route.succeeded(candidate)
             const { call, content } = result.success
             const used = call.tokens.input + call.tokens.output
-            const isCrowded = used >= summaryShare * (stored.contextWindow ?? defaultContextWindow)
+            const isCrowded =
+              candidate === stored && used >= summaryShare * (stored.contextWindow ?? defaultContextWindow)
             return { content, call, isCrowded } satisfies Reply
           }
           const error = result.failure
           const now = yield* Clock.currentTimeMillis
-          const isUseless = candidate !== stored && !error.isTransient && error.reason !== "ContextTooLong"
+          const isUseless = candidate !== stored && !error.isTransient
           if (isUseless) fallbacks = fallbacks.filter((other) => other !== candidate)
-          if (!(error.isTransient || isUseless) || now - begun >= patience) return yield* error
-          route.failed(candidate, now)
+          if (!isUseless && !(error.isTransient && now - begun < patience)) return yield* error
+          // A conversation that is too long says nothing about the model: other tasks may ask it.
+          if (error.reason !== "ContextTooLong") route.failed(candidate, now)
           const isOther = route.choose([stored, ...fallbacks], now) !== candidate
           const backoff = Math.min(longestPause, firstPause * 2 ** (attempt - 1)) * (0.8 + 0.4 * (yield* Random.next))
           const pause = isOther ? 0 : Math.min(Math.max(error.retryAfter ?? 0, backoff), begun + patience - now)
@@ -173,6 +140,53 @@ export class ModelCalls extends Context.Service<
     })
   )
 }
+
+/** One call of a model. */
+const makeGenerate = Effect.gen(function* () {
+  const models = yield* LanguageModels
+  const timeZone = new Intl.DateTimeFormat().resolvedOptions().timeZone
+
+  const generate = Effect.fnUntraced(function* (
+    candidate: Candidate,
+    conversation: Conversation,
+    finish: (rendered: Rendered) => Pick<ModelRequest, "turns" | "toolChoice">
+  ) {
+    const language = yield* models.of(candidate.provider)
+    const system = systemPrompt(yield* DateTime.now, timeZone)
+    const reader: Reader = {
+      provider: candidate.provider,
+      model: candidate.name ?? "",
+      preamble: hash("sha1", system, "base64")
+    }
+    const entries = withinLimits(conversation.entries, language.limits)
+    const rendered = toTurns({ ...conversation, entries }, reader)
+    const begun = yield* Clock.currentTimeMillis
+    const answer = yield* language.generate({
+      model: candidate.name,
+      system,
+      tools: toolDefinitions,
+      ...finish(rendered)
+    })
+    const call: AnsweredCall = {
+      provider: reader.provider,
+      model: reader.model,
+      tokens: answer.usage,
+      cost: costOf(reader.model, answer.usage),
+      durationMs: (yield* Clock.currentTimeMillis) - begun,
+      prefix: rendered.prefix
+    }
+    yield* Effect.annotateCurrentSpan({
+      "gen_ai.usage.input_tokens": answer.usage.input,
+      "gen_ai.usage.output_tokens": answer.usage.output,
+      "gen_ai.usage.cache_read.input_tokens": answer.usage.cacheRead,
+      "gen_ai.usage.cache_creation.input_tokens": answer.usage.cacheWrite
+    })
+    yield* count(call)
+    return { content: answer.content, call }
+  }, asChat)
+
+  return generate
+})
 
 /** A task may name any provider, but only those that there are become labels. */
 const labelOf = (provider: string): string => (Schema.is(ModelProvider)(provider) ? provider : "unknown")

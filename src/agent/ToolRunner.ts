@@ -34,7 +34,7 @@ interface Place {
 /** Makes an effect interruptible again. */
 type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
-/** Carries out tool calls (agent.md, "Tool results"). Whatever goes wrong becomes a result for the model to read. */
+/** Carries out tool calls (docs/contract/agent.md, "Tool results"). Whatever goes wrong becomes a result for the model to read. */
 export class ToolRunner extends Context.Service<
   ToolRunner,
   {
@@ -48,65 +48,7 @@ export class ToolRunner extends Context.Service<
   static readonly layer = Layer.effect(
     ToolRunner,
     Effect.gen(function* () {
-      const { settleDelay } = yield* Settings
-      const desktops = yield* Desktops
-      const tasks = yield* Tasks
-
-      const act = Effect.fnUntraced(function* (
-        desktop: Desktop,
-        call: ToolCall & { readonly _tag: "Act" },
-        { key, until }: Place,
-        restore: Restore
-      ) {
-        const perform = desktop.perform(call.action, key, until)
-        yield* call.action.action === "wait" ? restore(perform) : perform
-        const settled = Effect.andThen(Effect.sleep(settleDelay), desktop.screenshot)
-        // Without a picture the action is still done, also when the run is interrupted while the screen settles.
-        const screen = yield* Effect.exit(restore(settled))
-        const done = text("Tool executed successfully")
-        return Exit.isSuccess(screen) ? [done, pngImage(screen.value)] : [done]
-      })
-
-      const createTask = Effect.fnUntraced(function* (
-        parent: Task,
-        call: ToolCall & { readonly _tag: "CreateTask" },
-        key: string
-      ) {
-        const model = yield* Schema.decodeUnknownEffect(TaskModel)(parent.model)
-        yield* tasks
-          .create({
-            id: idFrom(key),
-            description: call.description,
-            type: call.type,
-            priority: call.priority,
-            scheduledFor: call.scheduledFor,
-            createdBy: "ASSISTANT",
-            parent: parent.id,
-            model
-          })
-          .pipe(Effect.provideService(Caller, everybody))
-        return [text("The task has been created")]
-      })
-
-      const answer = Effect.fnUntraced(function* (task: Task, call: ToolCall, place: Place, restore: Restore) {
-        const desktop = desktops.at(place.desktop)
-        switch (call._tag) {
-          case "Act":
-            return yield* act(desktop, call, place, restore)
-          case "Screenshot":
-            return [pngImage(yield* restore(desktop.screenshot))]
-          case "CursorPosition": {
-            const { x, y } = yield* restore(desktop.cursorPosition)
-            return [text(`Cursor position: ${x}, ${y}`)]
-          }
-          case "ReadFile":
-            return [documentOf(yield* restore(desktop.readFile(call.path)))]
-          case "CreateTask":
-            return yield* createTask(task, call, place.key)
-          case "SetStatus":
-            return [text(call.description)]
-        }
-      })
+      const answer = yield* makeAnswer
 
       const run = Effect.fnUntraced(function* (task: Task, use: ToolUseBlock, place: Place, restore: Restore) {
         const parsed = parseToolUse(use)
@@ -137,6 +79,71 @@ export class ToolRunner extends Context.Service<
     })
   )
 }
+
+/** What a tool answers, or why it does not. */
+const makeAnswer = Effect.gen(function* () {
+  const { settleDelay } = yield* Settings
+  const desktops = yield* Desktops
+  const tasks = yield* Tasks
+
+  const act = Effect.fnUntraced(function* (
+    desktop: Desktop,
+    call: ToolCall & { readonly _tag: "Act" },
+    { key, until }: Place,
+    restore: Restore
+  ) {
+    const perform = desktop.perform(call.action, key, until)
+    yield* call.action.action === "wait" ? restore(perform) : perform
+    const settled = Effect.andThen(Effect.sleep(settleDelay), desktop.screenshot)
+    // Without a picture the action is still done, also when the run is interrupted while the screen settles.
+    const screen = yield* Effect.exit(restore(settled))
+    const done = text("Tool executed successfully")
+    return Exit.isSuccess(screen) ? [done, pngImage(screen.value)] : [done]
+  })
+
+  const createTask = Effect.fnUntraced(function* (
+    parent: Task,
+    call: ToolCall & { readonly _tag: "CreateTask" },
+    key: string
+  ) {
+    const model = yield* Schema.decodeUnknownEffect(TaskModel)(parent.model)
+    yield* tasks
+      .create({
+        id: idFrom(key),
+        description: call.description,
+        type: call.type,
+        priority: call.priority,
+        scheduledFor: call.scheduledFor,
+        createdBy: "ASSISTANT",
+        parent: parent.id,
+        model
+      })
+      .pipe(Effect.provideService(Caller, everybody))
+    return [text("The task has been created")]
+  })
+
+  const answer = Effect.fnUntraced(function* (task: Task, call: ToolCall, place: Place, restore: Restore) {
+    const desktop = desktops.at(place.desktop)
+    switch (call._tag) {
+      case "Act":
+        return yield* act(desktop, call, place, restore)
+      case "Screenshot":
+        return [pngImage(yield* restore(desktop.screenshot))]
+      case "CursorPosition": {
+        const { x, y } = yield* restore(desktop.cursorPosition)
+        return [text(`Cursor position: ${x}, ${y}`)]
+      }
+      case "ReadFile":
+        return [documentOf(yield* restore(desktop.readFile(call.path)))]
+      case "CreateTask":
+        return yield* createTask(task, call, place.key)
+      case "SetStatus":
+        return [text(call.description)]
+    }
+  })
+
+  return answer
+})
 
 /** Its span (OpenTelemetry, "Semantic conventions for GenAI agent spans"). A model may invent names; those of spans must not be endless. */
 const asTool = <E, R>(call: Effect.Effect<ToolOutcome, E, R>, task: Task, use: ToolUseBlock) =>

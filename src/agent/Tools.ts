@@ -6,7 +6,9 @@ import { TaskPriority, TaskType } from "../domain/Task.ts"
 import { coerced } from "./Coercion.ts"
 
 /** What a tool_use asks for, once its input is understood. */
-export type ToolCall =
+export type ToolCall = Request & { readonly changes: Changes }
+
+type Request =
   | { readonly _tag: "Act"; readonly action: DesktopAction }
   | { readonly _tag: "Screenshot" }
   | { readonly _tag: "CursorPosition" }
@@ -20,12 +22,18 @@ export type ToolCall =
       readonly scheduledFor: DateTime.Utc | undefined
     }
 
-/** A tool as it is offered to a model; `inputSchema` is JSON Schema. Names and parameters are a contract (agent.md, "Tools"). */
+/** A tool as it is offered to a model; `inputSchema` is JSON Schema. Names and parameters are a contract (docs/contract/agent.md, "Tools"). */
 export interface ToolDefinition {
   readonly name: string
   readonly description: string
   readonly inputSchema: Readonly<Record<string, unknown>>
 }
+
+/**
+ * What carrying out a tool changes. The desktop forgets what was done to it, so that must never be repeated; rows of the database are
+ * known again; to look, or to say something, changes nothing. Every tool has to say it.
+ */
+export type Changes = "desktop" | "database" | "nothing"
 
 interface Tool extends ToolDefinition {
   readonly parse: (input: unknown) => Result.Result<ToolCall, string>
@@ -35,9 +43,10 @@ type Parameters = Schema.Constraint & { readonly DecodingServices: never }
 
 const tool = <S extends Parameters>(
   name: string,
+  changes: Changes,
   description: string,
   parameters: S,
-  call: (input: S["Type"]) => ToolCall
+  call: (input: S["Type"]) => Request
 ): Tool => {
   const decode = Schema.decodeUnknownResult(parameters)
   const inputSchema = objectSchema(Schema.toJsonSchemaDocument(parameters).schema)
@@ -47,7 +56,7 @@ const tool = <S extends Parameters>(
     inputSchema,
     parse: (input) =>
       Result.mapBoth(decode(coerced(inputSchema, withoutNulls(input))), {
-        onSuccess: call,
+        onSuccess: (parameters): ToolCall => ({ ...call(parameters), changes }),
         onFailure: (error) => error.message
       })
   }
@@ -67,7 +76,7 @@ const decodeParameters = Schema.decodeUnknownSync(Schema.Record(Schema.String, S
 
 /** A tool that is an action of the desktop, parameter by parameter. */
 const actionTool = (action: ActionName, description: string): Tool =>
-  tool(`computer_${action}`, description, actionParameters[action], (parameters) => ({
+  tool(`computer_${action}`, "desktop", description, actionParameters[action], (parameters) => ({
     _tag: "Act",
     action: { action, parameters: decodeParameters(parameters) }
   }))
@@ -114,24 +123,29 @@ const tools: ReadonlyArray<Tool> = [
   actionTool("press_keys", "Hold keys down, or release them."),
   tool(
     "computer_type_text",
+    "desktop",
     "Type a short text key by key, US keyboard only. Use computer_paste_text for long texts and other characters.",
     Schema.Struct({ ...actionParameters.type_text.fields, isSensitive }),
     ({ isSensitive: _, ...parameters }) => ({ _tag: "Act", action: { action: "type_text", parameters } })
   ),
   tool(
     "computer_paste_text",
+    "desktop",
     "Insert a text of any length and any characters through the clipboard.",
     Schema.Struct({ ...actionParameters.paste_text.fields, isSensitive }),
     ({ text }) => ({ _tag: "Act", action: { action: "paste_text", parameters: { text } } })
   ),
   actionTool("wait", "Wait, for example for a page to load."),
-  tool("computer_screenshot", "See the screen as it is now.", Schema.Struct({}), () => ({ _tag: "Screenshot" })),
+  tool("computer_screenshot", "nothing", "See the screen as it is now.", Schema.Struct({}), () => ({
+    _tag: "Screenshot"
+  })),
   actionTool("application", "Open an application, or bring it to the front."),
-  tool("computer_cursor_position", "Where the mouse pointer is.", Schema.Struct({}), () => ({
+  tool("computer_cursor_position", "nothing", "Where the mouse pointer is.", Schema.Struct({}), () => ({
     _tag: "CursorPosition"
   })),
   tool(
     "set_task_status",
+    "nothing",
     "End your work on the task: completed when it is done and checked, needs_help when only a person can go on, failed when it can't be done.",
     Schema.Struct({
       status: Schema.Literals(["completed", "needs_help", "failed"]),
@@ -143,6 +157,7 @@ const tools: ReadonlyArray<Tool> = [
   ),
   tool(
     "create_task",
+    "database",
     "Create another task, to be worked on after this one or at a given time.",
     Schema.Struct({
       description: Schema.NonEmptyString.check(Schema.isMaxLength(longest.description)),
@@ -167,6 +182,7 @@ const tools: ReadonlyArray<Tool> = [
   ),
   tool(
     "computer_read_file",
+    "nothing",
     "Read a file of the desktop; its content comes back as a document.",
     Schema.Struct({
       path: Schema.NonEmptyString.check(
@@ -212,13 +228,8 @@ export const parseToolUse = (block: ToolUseBlock): Result.Result<ToolCall, strin
   )
 }
 
-/**
- * What carrying out a tool_use changes. The desktop forgets what was done to it, so that must never be repeated; rows of the database
- * are known again; to look, or to say something, changes nothing.
- */
-export const changedBy = (block: ToolUseBlock): "desktop" | "database" | "nothing" => {
+/** What carrying out a tool_use changes; one that can't be understood is not carried out. */
+export const changedBy = (block: ToolUseBlock): Changes => {
   const parsed = parseToolUse(block)
-  if (Result.isFailure(parsed)) return "nothing"
-  if (parsed.success._tag === "Act") return "desktop"
-  return parsed.success._tag === "CreateTask" ? "database" : "nothing"
+  return Result.isFailure(parsed) ? "nothing" : parsed.success.changes
 }

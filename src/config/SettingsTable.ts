@@ -200,6 +200,11 @@ export const settingsTable = {
     default: "500",
     meaning: "Most model calls for one task before it asks for help."
   }),
+  maxWaitMinutes: required("BYTEBOT_MAX_WAIT_MINUTES", Kind.integer(1, 10_080), {
+    group: "Desktop and agent",
+    default: "60",
+    meaning: "Most minutes that a task only waits and looks at the screen before it asks for help."
+  }),
   keepScreenshots: required("BYTEBOT_KEEP_SCREENSHOTS", Kind.integer(1, 1000), {
     group: "Desktop and agent",
     default: "5",

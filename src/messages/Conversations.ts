@@ -90,6 +90,8 @@ export class Conversations extends Context.Service<
       content: ReadonlyArray<ContentBlock>,
       call: AnsweredCall
     ) => Effect.Effect<Entry, LeaseLost | DatabaseUnavailable>
+    /** Records the call of a reply that said nothing, and is not stored. */
+    readonly recordEmptyReply: (taskId: TaskId, call: AnsweredCall) => Effect.Effect<void, DatabaseUnavailable>
     /** Stores a word of the service to the model, as a USER message. */
     readonly appendNote: (lease: Lease, note: string) => Effect.Effect<Entry, LeaseLost | DatabaseUnavailable>
     /** Records that a tool_use is about to be carried out; it must not be, when this fails. */
@@ -246,6 +248,17 @@ export class Conversations extends Context.Service<
           insert(owned(lease), "ASSISTANT", content, { replyOf: { taskId: lease.taskId, call } }).pipe(orLost(lease))
       )
 
+      const recordEmptyReply = Effect.fn("Conversations.recordEmptyReply")((taskId: TaskId, call: AnsweredCall) =>
+        Effect.suspend(() => {
+          const id = randomUUID()
+          return DateTime.now.pipe(
+            Effect.flatMap((now) => recordCall(id, taskId, call, "reply", "NULL", DateTime.toDateUtc(now))),
+            Effect.asVoid,
+            repeatable
+          )
+        })
+      )
+
       const appendNote = Effect.fn("Conversations.appendNote")((lease: Lease, note: string) =>
         insert(owned(lease), "USER", [text(note)], {}).pipe(orLost(lease))
       )
@@ -346,6 +359,7 @@ export class Conversations extends Context.Service<
         load,
         since,
         appendReply,
+        recordEmptyReply,
         appendNote,
         startTool,
         finishTool,

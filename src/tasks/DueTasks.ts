@@ -4,8 +4,8 @@ import type { SqlClient } from "effect/sql"
 type Operand = string | ReturnType<SqlClient.SqlClient["literal"]>
 
 /**
- * Whether the desktop may run the task `t` now (agent.md, "Pick"). A task that has been on a desktop stays with it, where its windows and
- * files are, unless it had to leave; one that asks for a desktop by name waits for that. Run and wish are looked up task by task: as
+ * Whether the desktop may run the task `t` now (docs/contract/agent.md, "Pick"). A task that has been on a desktop stays with it, where its windows and
+ * files are, unless it had to leave; one that asks for a desktop by name waits for that, and one whose run broke off for its pause. Run and wish are looked up task by task: as
  * joins they would make PostgreSQL read all tasks there are, in order to take one.
  */
 export const isDueFor = (
@@ -15,5 +15,7 @@ export const isDueFor = (
 ) => sql`
   t."status" IN ('RUNNING', 'PENDING') AND t."control" = 'ASSISTANT'
   AND (t."status" = 'RUNNING' OR t."scheduledFor" IS NULL OR t."scheduledFor" <= ${at})
-  AND coalesce((SELECT r."desktop" = ${desktop.url} OR (r."movedFrom" IS NOT NULL AND NOT r."active") FROM "TaskRun" r WHERE r."taskId" = t."id"), TRUE)
+  AND coalesce((
+    SELECT (r."desktop" = ${desktop.url} OR (r."movedFrom" IS NOT NULL AND NOT r."active")) AND (r."retryAt" IS NULL OR r."retryAt" <= ${at})
+    FROM "TaskRun" r WHERE r."taskId" = t."id"), TRUE)
   AND coalesce((SELECT w."desktop" = ${desktop.name} FROM "TaskDesktop" w WHERE w."taskId" = t."id"), TRUE)`

@@ -1,12 +1,13 @@
-import { Context, DateTime, Duration, Effect, Layer, Option, Schema } from "effect"
+import { Cause, Context, DateTime, Duration, Effect, Layer, Option, Result, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { Settings } from "../config/Settings.ts"
 import { repeatable } from "../database/DatabaseRetry.ts"
 import { storableJson, storableText } from "../database/StorableJson.ts"
 import { taskJson } from "../database/WireJson.ts"
-import { Role, Task, type TaskId, TaskStatus } from "../domain/Task.ts"
+import { Role, Task, TaskId, TaskStatus } from "../domain/Task.ts"
 import type { DatabaseUnavailable } from "../domain/TaskErrors.ts"
 import { measure, metrics } from "../observability/Metrics.ts"
+import { BrokenRuns } from "./BrokenRuns.ts"
 import { isDueFor } from "./DueTasks.ts"
 import { type Lease, LeaseLost, type Ownership, ownedTask, WorkerReplaced } from "./Lease.ts"
 import { claimEvents, queuedAt } from "./QueuedOnClaim.ts"
@@ -28,6 +29,10 @@ export interface Claim {
   readonly isBound: boolean
   /** The task has worked on another desktop before, and the model does not know yet that it had to leave. */
   readonly hasMoved: boolean
+  /** How many of the task's files, oldest first, its desktop has. */
+  readonly filesWritten: number
+  /** Runs of the task in a row that broke off before this one. */
+  readonly failures: number
   /** The request that set the task going, and the one that did so before, as W3C traceparent. */
   readonly traceparent: string | null
   readonly previousTraceparent: string | null
@@ -57,11 +62,16 @@ export class TaskRuns extends Context.Service<
     readonly leave: (owner: Ownership) => Effect.Effect<boolean, DatabaseUnavailable>
     /** Frees the tasks of desktops that are in no replica's settings any more. */
     readonly leaveRemoved: Effect.Effect<void, DatabaseUnavailable>
+    /** The run works: runs that broke off before it do not count any more. */
+    readonly recovered: (lease: Lease) => Effect.Effect<void, LeaseLost | DatabaseUnavailable>
+    /** The desktop of the lease has so many of the task's files, oldest first, whoever owns the task by now. */
+    readonly filesWritten: (lease: Lease, count: number) => Effect.Effect<void, DatabaseUnavailable>
     /** The model knows that the task has moved to this desktop. */
     readonly arrived: (lease: Lease) => Effect.Effect<void, LeaseLost | DatabaseUnavailable>
     /**
-     * Makes the next due task the desktop's own and RUNNING (agent.md, "Pick"). None when nothing is due, or while another
-     * task holds the desktop: one that needs help or that the user controls keeps it.
+     * Makes the next due task the desktop's own and RUNNING (docs/contract/agent.md, "Pick"). None when nothing is due, or while another
+     * task holds the desktop: one that needs help or that the user controls keeps it. A task whose row can't be read counts as a broken
+     * run, and the next one is claimed.
      */
     readonly claim: (owner: Ownership) => Effect.Effect<Option.Option<Claim>, WorkerReplaced | DatabaseUnavailable>
     /** Marks PENDING tasks whose `scheduledFor` has come as queued. */
@@ -80,6 +90,7 @@ export class TaskRuns extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const { desktops } = yield* Settings
+      const broken = yield* BrokenRuns
       const nameOf = (desktop: string): string => desktops.find(({ url }) => url === desktop)?.name ?? desktop
       const taskOf = sql.literal(taskJson("task"))
 
@@ -111,12 +122,13 @@ export class TaskRuns extends Context.Service<
             ON CONFLICT ("taskId") DO UPDATE SET "desktop" = ${desktop}, "epoch" = "TaskRun"."epoch" + 1, "active" = TRUE, "updatedAt" = ${at},
               "movedFrom" = nullif("TaskRun"."movedFrom", ${desktop})
             WHERE "TaskRun"."desktop" = ${desktop} OR ("TaskRun"."movedFrom" IS NOT NULL AND NOT "TaskRun"."active")
-            RETURNING "taskId", "epoch", "interruptedAt", "movedFrom" IS NOT NULL AS "hasMoved"
+            RETURNING "taskId", "epoch", "interruptedAt", "failures", "movedFrom" IS NOT NULL AS "hasMoved",
+              CASE WHEN "filesOn" = "desktop" THEN "filesWritten" ELSE 0 END AS "filesWritten"
           ), task AS (
             UPDATE "Task" task SET "status" = 'RUNNING', "queuedAt" = ${queuedAt(sql, at)}, "executedAt" = ${at}, "updatedAt" = ${at}
             FROM run WHERE task."id" = run."taskId" RETURNING task.*
           ), event AS (${claimEvents(sql, at)})
-          SELECT ${taskOf} AS task, run."epoch", run."interruptedAt", run."hasMoved", next."isBound", next."id" IS NOT NULL AND run."epoch" IS NULL AS "isTaken",
+          SELECT ${taskOf} AS task, run."taskId", run."epoch", run."interruptedAt", run."failures", run."filesWritten", run."hasMoved", next."isBound", next."id" IS NOT NULL AND run."epoch" IS NULL AS "isTaken",
             trace."traceparent", trace."previous" AS "previousTraceparent"
           FROM owner LEFT JOIN next ON TRUE LEFT JOIN (task CROSS JOIN run) ON TRUE LEFT JOIN "TaskTrace" trace ON trace."taskId" = task."id"`
         return rows[0]
@@ -130,14 +142,21 @@ export class TaskRuns extends Context.Service<
           if (row === undefined) return yield* new WorkerReplaced({ desktop })
           if (row.isTaken === true) continue
           if (row.epoch === null) return Option.none()
-          const { epoch, task, ...rest } = yield* decodeClaim(row)
+          const { epoch, taskId } = yield* decodeClaimed(row)
+          const lease: Lease = { taskId, desktop, epoch }
+          const decoded = yield* Effect.result(decodeClaim(row))
+          if (Result.isFailure(decoded)) {
+            yield* broken.record(lease, Cause.fail(decoded.failure))
+            continue
+          }
+          const { task, ...rest } = decoded.success
           yield* Effect.annotateCurrentSpan({ "task.id": task.id, "task.epoch": epoch })
           const due = DateTime.max(task.createdAt, task.scheduledFor ?? task.createdAt)
           if (epoch === 1) {
             const waited = Duration.toSeconds(DateTime.distance(due, claimedAt))
             yield* measure(metrics.queueWait, Math.max(0, waited))
           }
-          return Option.some({ task, lease: { taskId: task.id, desktop, epoch }, claimedAt, ...rest })
+          return Option.some({ task, lease, claimedAt, ...rest })
         }
       }, repeatable)
 
@@ -194,6 +213,17 @@ export class TaskRuns extends Context.Service<
         if (rows.length === 0) return yield* new LeaseLost({ taskId: lease.taskId })
       }, repeatable)
 
+      const recovered = Effect.fn("TaskRuns.recovered")(function* (lease: Lease) {
+        const rows = yield* sql`
+          WITH own AS (${owned(lease)})
+          UPDATE "TaskRun" run SET "failures" = 0, "retryAt" = NULL FROM own WHERE run."taskId" = own."id" RETURNING run."taskId"`
+        if (rows.length === 0) return yield* new LeaseLost({ taskId: lease.taskId })
+      }, repeatable)
+
+      const filesWritten = Effect.fn("TaskRuns.filesWritten")(function* ({ desktop, taskId }: Lease, count: number) {
+        yield* sql`UPDATE "TaskRun" SET "filesOn" = ${desktop}, "filesWritten" = ${count}::int WHERE "taskId" = ${taskId} AND "desktop" = ${desktop}`
+      }, repeatable)
+
       const queueDue = Effect.gen(function* () {
         const at = DateTime.toDateUtc(yield* DateTime.now)
         yield* sql`
@@ -239,7 +269,8 @@ export class TaskRuns extends Context.Service<
               "error" = ${error}, "result" = ${result}::jsonb
             FROM own WHERE task."id" = own."id" RETURNING task.*
           ), run AS (
-            UPDATE "TaskRun" run SET "active" = ${outcome.status === "NEEDS_HELP"}::boolean, "interruptedAt" = ${at}, "updatedAt" = ${at}
+            UPDATE "TaskRun" run SET "active" = ${outcome.status === "NEEDS_HELP"}::boolean, "interruptedAt" = ${at}, "updatedAt" = ${at},
+              "failures" = 0, "retryAt" = NULL
             FROM own WHERE run."taskId" = own."id"
           ), event AS (
             INSERT INTO "TaskEvent" ("taskId", "kind", "payload", "createdAt") SELECT task."id", 'task_updated', ${taskOf}, ${at} FROM task
@@ -266,6 +297,8 @@ export class TaskRuns extends Context.Service<
         leave,
         leaveRemoved,
         arrived,
+        recovered,
+        filesWritten,
         claim,
         confirm,
         queueDue,
@@ -278,13 +311,15 @@ export class TaskRuns extends Context.Service<
 }
 
 const decodeOwnership = Schema.decodeUnknownEffect(Schema.Struct({ desktop: Schema.String, generation: Schema.Int }))
+const decodeClaimed = Schema.decodeUnknownEffect(Schema.Struct({ taskId: TaskId, epoch: Schema.Int }))
 const decodeClaim = Schema.decodeUnknownEffect(
   Schema.Struct({
     task: Task,
-    epoch: Schema.Int,
     interruptedAt: Schema.NullOr(Schema.DateTimeUtcFromDate),
     isBound: Schema.Boolean,
     hasMoved: Schema.Boolean,
+    filesWritten: Schema.Int,
+    failures: Schema.Int,
     traceparent: Schema.NullOr(Schema.String),
     previousTraceparent: Schema.NullOr(Schema.String)
   })

@@ -46,7 +46,7 @@ export class Tasks extends Context.Service<
     readonly update: (id: TaskId, patch: TaskPatch) => Effect.Effect<Task, TaskNotFound | DatabaseUnavailable, Caller>
     /** Deletes the task with all that belongs to it; a running one stops. */
     readonly remove: (id: TaskId) => Effect.Effect<void, TaskNotFound | DatabaseUnavailable, Caller>
-    /** Gives the desktop to the user: the run stops at once and what the user does is captured (agent.md, "User control"). */
+    /** Gives the desktop to the user: the run stops at once and what the user does is captured (docs/contract/agent.md, "User control"). */
     readonly takeover: (
       id: TaskId
     ) => Effect.Effect<Task, TaskNotFound | TaskNotUnderAgentControl | DatabaseUnavailable, Caller>
@@ -152,7 +152,8 @@ export class Tasks extends Context.Service<
         )
 
       const fenced = (how: { readonly run: string }, at: Date) => sql`
-        UPDATE "TaskRun" run SET ${sql.literal(how.run)}, "epoch" = run."epoch" + 1, "interruptedAt" = ${at}, "updatedAt" = ${at}
+        UPDATE "TaskRun" run SET ${sql.literal(how.run)}, "epoch" = run."epoch" + 1, "interruptedAt" = ${at}, "updatedAt" = ${at},
+          "failures" = 0, "retryAt" = NULL
         FROM moved task WHERE run."taskId" = task."id" RETURNING run."desktop", run."taskId"`
 
       /**
@@ -168,7 +169,8 @@ export class Tasks extends Context.Service<
             ORDER BY d."name" = (SELECT w."desktop" FROM "TaskDesktop" w WHERE w."taskId" = task."id") DESC NULLS LAST,
               o."unreachableSince" IS NULL DESC, coalesce(h."userId" <> ${userId}, FALSE), held."taskId" IS NULL DESC LIMIT 1
           )), 1, FALSE, ${at}, ${at} FROM moved task
-        ON CONFLICT ("taskId") DO UPDATE SET "epoch" = "TaskRun"."epoch" + 1, "interruptedAt" = ${at}, "updatedAt" = ${at}
+        ON CONFLICT ("taskId") DO UPDATE SET "epoch" = "TaskRun"."epoch" + 1, "interruptedAt" = ${at}, "updatedAt" = ${at},
+          "failures" = 0, "retryAt" = NULL
         RETURNING "desktop", "taskId"`
 
       /**

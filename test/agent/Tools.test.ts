@@ -23,13 +23,17 @@ describe("the input of a tool", () => {
     [Schema.Union([Schema.String, Schema.Literals(["5", "{}", "[1]"])])],
     ([text]) => {
       const parsed = Result.getOrThrow(parse("computer_type_text", { text }))
-      assert.deepStrictEqual(parsed, { _tag: "Act", action: { action: "type_text", parameters: { text } } })
+      assert.deepStrictEqual(parsed, {
+        _tag: "Act",
+        action: { action: "type_text", parameters: { text } },
+        changes: "desktop"
+      })
     }
   )
 
   for (const name of ["functions.computer_screenshot", "computer_screenshot<|channel|>commentary"]) {
     it(`is found under the name ${name}`, () => {
-      assert.deepStrictEqual(Result.getOrThrow(parse(name, {})), { _tag: "Screenshot" })
+      assert.deepStrictEqual(Result.getOrThrow(parse(name, {})), { _tag: "Screenshot", changes: "nothing" })
     })
   }
 

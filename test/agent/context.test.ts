@@ -149,7 +149,10 @@ layer(Stage.layer({ BYTEBOT_KEEP_SCREENSHOTS: "1000" }), { timeout: "60 seconds"
       Effect.gen(function* () {
         yield* reset
         const { model } = yield* Stage
-        model.enqueue(...Array.from({ length: 110 }, (_, index) => wait((index % 4) + 1)), finish)
+        const move = (x: number): Scripted => ({
+          content: [{ type: "tool_use", name: "computer_move_mouse", input: { coordinates: { x, y: 1 } } }]
+        })
+        model.enqueue(...Array.from({ length: 110 }, (_, index) => move(index)), finish)
         const id = yield* createTask("very long")
         yield* untilStatus(id, "COMPLETED")
         assert.deepStrictEqual(yield* refusals, [])

@@ -50,9 +50,10 @@ const final: Readonly<Record<string, readonly [Scripted, RegExp]>> = {
   "401": [failing(401, "who are you", "authentication_error"), /who are you/],
   "403": [failing(403, "not for you", "permission_error"), /not for you/],
   "404": [failing(404, "no such model", "not_found_error"), /no such model/],
-  "a refusal": [{ content: [{ type: "text", text: "I won't." }], stop_reason: "refusal" }, /refused/],
-  "an empty answer": [{ content: [] }, /empty/]
+  "a refusal": [{ content: [{ type: "text", text: "I won't." }], stop_reason: "refusal" }, /refused/]
 }
+
+const empty: Scripted = { content: [] }
 
 const begin = Effect.gen(function* () {
   yield* reset
@@ -102,6 +103,26 @@ for (const provider of providers) {
         )
       }
 
+      test.effect("that are empty answers are asked for again, and the third in a row fails the task", () =>
+        Effect.gen(function* () {
+          const { emulator, model } = yield* begin
+          emulator.enqueue(empty, empty, wait(1), empty, empty, finish)
+          const patient = yield* createTask("once in a while", { model })
+          yield* untilStatus(patient, "COMPLETED")
+          assert.strictEqual(emulator.requests.length, 6)
+          assert.lengthOf(yield* messagesOf(patient), 5)
+          // They were paid for all the same.
+          const { sql } = yield* Stage
+          assert.lengthOf(yield* sql`SELECT 1 FROM "ModelCall" WHERE "taskId" = ${patient} AND "purpose" = 'reply'`, 6)
+
+          emulator.enqueue(empty, empty, empty)
+          const failed = yield* createTask("nothing to say", { model })
+          assert.match((yield* untilStatus(failed, "FAILED")).error ?? "", /empty 3 times in a row/)
+          assert.strictEqual(emulator.requests.length, 9)
+          assert.deepStrictEqual(yield* errors, [])
+        })
+      )
+
       test.effect("never fail a task while its conversation is summarised", () =>
         Effect.gen(function* () {
           const { emulator, model } = yield* begin
@@ -109,7 +130,7 @@ for (const provider of providers) {
             content: [{ type: "tool_use", name: "computer_wait", input: { duration } }],
             usage: { input_tokens: 90_000, output_tokens: 10 }
           })
-          const faults = [...Object.values(passing), ...Object.values(final).map(([fault]) => fault)]
+          const faults = [...Object.values(passing), ...Object.values(final).map(([fault]) => fault), empty]
           emulator.enqueue(...faults.flatMap((fault, index) => [crowded(index + 1), fault]), finish)
           const id = yield* createTask("no summary", { model })
           yield* untilStatus(id, "COMPLETED")

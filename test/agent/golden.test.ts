@@ -234,7 +234,8 @@ const scenarios: ReadonlyArray<Scenario> = [
   },
   { name: "provider-google", only: "google", end: "COMPLETED" },
   { name: "analytics-500", end: "COMPLETED" },
-  { name: "empty-content", end: "FAILED", replies: () => [{ content: [] }] },
+  // agent.md, 4: the model is asked again, where the original fails the task at once.
+  { name: "empty-content", end: "FAILED", replies: () => Array.from({ length: 3 }, () => ({ content: [] })) },
   { name: "unknown-provider", end: "FAILED", replies: () => [] },
   { name: "missing-provider", end: "FAILED", replies: () => [] },
   { name: "model-null", end: "FAILED", replies: () => [] },

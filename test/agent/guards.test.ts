@@ -127,3 +127,50 @@ layer(
     })
   )
 })
+
+layer(Stage.layer({}, { screenshot: goldenScreenshot }), { timeout: "60 seconds", excludeTestServices: true })(
+  "a task that waits",
+  (test) => {
+    const wait = (duration: number): Scripted => ({
+      content: [{ type: "tool_use", name: "computer_wait", input: { duration } }]
+    })
+    const screenshot: Scripted = { content: [{ type: "tool_use", name: "computer_screenshot", input: {} }] }
+
+    test.effect("may do so for long, though the screen does not change", () =>
+      Effect.gen(function* () {
+        yield* reset
+        const { model } = yield* Stage
+        model.enqueue(...Array.from({ length: 45 }, () => wait(30_000)), finish)
+        const id = yield* createTask("install")
+        yield* untilStatus(id, "COMPLETED")
+        assert.deepStrictEqual(yield* notesOf(id), [])
+      })
+    )
+
+    test.effect("for more than an hour is nudged, then a person is asked", () =>
+      Effect.gen(function* () {
+        yield* reset
+        const { model } = yield* Stage
+        model.setDefault(wait(600_000))
+        const id = yield* createTask("install for ever")
+        const { error } = yield* untilStatus(id, "NEEDS_HELP")
+        assert.strictEqual(error, "The model has only waited for 70 minutes")
+        assert.lengthOf(yield* notesOf(id), 1)
+        assert.lengthOf(model.requests, 7)
+      })
+    )
+
+    test.effect("and looks by turns at the same screen is nudged, then a person is asked", () =>
+      Effect.gen(function* () {
+        yield* reset
+        const { model } = yield* Stage
+        model.enqueue(...Array.from({ length: 200 }, (_, index) => (index % 2 === 0 ? wait(1_000) : screenshot)))
+        const id = yield* createTask("stare")
+        const { error } = yield* untilStatus(id, "NEEDS_HELP")
+        assert.strictEqual(error, "The model looks again and again at a screen that does not change")
+        assert.lengthOf(yield* notesOf(id), 1)
+        assert.lengthOf(model.requests, 40)
+      })
+    )
+  }
+)

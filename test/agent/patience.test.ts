@@ -65,4 +65,46 @@ layer(
       assert.deepStrictEqual(model.rejected, [])
     })
   )
+
+  test.effect("a fallback for which the conversation is too long hides nothing of it and gives way", () =>
+    Effect.gen(function* () {
+      yield* reset
+      const { model, sql } = yield* Stage
+      const look = { type: "tool_use", name: "computer_screenshot", input: {} } as const
+      model.enqueue({ content: [look] }, { content: [look] }, failing(529, "overloaded"), {
+        status: 400,
+        error: { type: "invalid_request_error", message: "prompt is too long: 250000 tokens > 200000 maximum" }
+      })
+      const id = yield* createTask("too long for the small one", {
+        model: { provider: "anthropic", name: "claude-sonnet-5" }
+      })
+      yield* untilStatus(id, "COMPLETED")
+      assert.deepStrictEqual(
+        model.requests.map(({ body }) => body.model),
+        ["claude-sonnet-5", "claude-sonnet-5", "claude-sonnet-5", "claude-haiku-5-5", "claude-sonnet-5"]
+      )
+      assert.deepStrictEqual(yield* sql`SELECT 1 FROM "Summary" WHERE "taskId" = ${id}`, [])
+    })
+  )
+
+  test.effect("a fallback's reply never has the conversation summarised, the task's own model's does", () =>
+    Effect.gen(function* () {
+      yield* reset
+      const { model, sql } = yield* Stage
+      const look = { type: "tool_use", name: "computer_screenshot", input: {} } as const
+      const crowded: Scripted = { content: [look], usage: { input_tokens: 90_000, output_tokens: 10 } }
+      const summariesOf = (id: string) => sql`SELECT 1 FROM "Summary" WHERE "taskId" = ${id}`
+      const named = (name: string) => ({ model: { provider: "anthropic", name, title: "t", contextWindow: 100_000 } })
+      const words: Scripted = { content: [{ type: "text", text: "SUMMARY" }] }
+      model.enqueue(failing(529, "overloaded"), crowded, words)
+      const helped = yield* createTask("helped out", named("claude-sonnet-4-8"))
+      yield* untilStatus(helped, "COMPLETED")
+      assert.deepStrictEqual(yield* summariesOf(helped), [])
+
+      model.enqueue(crowded, words)
+      const own = yield* createTask("on its own", named("claude-sonnet-4-7"))
+      yield* untilStatus(own, "COMPLETED")
+      assert.lengthOf(yield* summariesOf(own), 1)
+    })
+  )
 })

@@ -241,6 +241,10 @@ export const makeScene = Effect.fnUntraced(function* ({
     )
     const left = yield* sql`SELECT 1 FROM "ToolExecution" UNION ALL SELECT 1 FROM "TaskRun" WHERE "active"`
     const created = yield* byAgent
+    // A kill or an outage is no fault of the run.
+    const faults = yield* sql`
+      SELECT 1 FROM "TaskEvent" WHERE "taskId" = ${id} AND "payload"::text LIKE '%The work broke off%'`
+    const broken = faults.map(() => "a run counted as broken")
     const rejected = model.rejected.map(({ error }) => `a request was rejected: ${error}`)
     return {
       task,
@@ -250,7 +254,7 @@ export const makeScene = Effect.fnUntraced(function* ({
         .filter((action) => actions.some(([, own]) => own === action)),
       created: created.length,
       leftovers: left.length,
-      complaints: [...complaints, ...rejected, ...gaps(ids, task.status)]
+      complaints: [...complaints, ...broken, ...rejected, ...gaps(ids, task.status)]
     }
   })
 

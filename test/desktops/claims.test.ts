@@ -1,8 +1,11 @@
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { assert, layer } from "@effect/vitest"
 import { DateTime, Effect, Layer, Option } from "effect"
 import { SqlClient } from "effect/sql"
+import { Analytics } from "../../src/analytics/Analytics.ts"
 import { Settings } from "../../src/config/Settings.ts"
 import { DesktopStates } from "../../src/desktop/DesktopStates.ts"
+import { BrokenRuns } from "../../src/tasks/BrokenRuns.ts"
 import type { Ownership } from "../../src/tasks/Lease.ts"
 import { TaskRuns } from "../../src/tasks/TaskRuns.ts"
 import * as TestDatabase from "../support/TestDatabase.ts"
@@ -16,6 +19,9 @@ const settings = Settings.layerFrom({
 })
 
 const services = Layer.mergeAll(TaskRuns.layer, DesktopStates.layer).pipe(
+  Layer.provide(BrokenRuns.layer),
+  Layer.provide(Analytics.layer),
+  Layer.provide(NodeHttpClient.layerNodeHttp),
   Layer.provideMerge(settings),
   Layer.provideMerge(TestDatabase.TestDatabase.withClient)
 )

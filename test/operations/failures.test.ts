@@ -208,6 +208,22 @@ const runningFailures: ReadonlyArray<(row: Row) => Cause> = [
     }),
   (row) =>
     Effect.gen(function* () {
+      const url = yield* migrated
+      const service = yield* withModel({ hang: true }, { DATABASE_URL: url })
+      yield* Effect.provide(
+        Effect.gen(function* () {
+          const sql = yield* SqlClient.SqlClient
+          yield* sql`INSERT INTO "Task" ("id", "description", "updatedAt", "model") VALUES ('unreadable', 'any', now(), '{}')`
+          yield* sql`
+            INSERT INTO "Message" ("id", "content", "createdAt", "updatedAt", "taskId")
+            VALUES ('unreadable', '[]', 'infinity', now(), 'unreadable')`
+        }),
+        clientLayer(url)
+      )
+      return yield* shows(service, row, "/tasks")
+    }),
+  (row) =>
+    Effect.gen(function* () {
       const service = yield* spawnService(yield* freePort, {
         DATABASE_URL: yield* migrated,
         REDIS_URL: `redis://127.0.0.1:${yield* freePort}`

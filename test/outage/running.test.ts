@@ -53,6 +53,10 @@ const liveThrough = Effect.fnUntraced(function* <E, R>(
   const results = yield* stage.direct`
     SELECT 1 FROM "Message" WHERE "taskId" = ${id} AND "content"::text LIKE '%Tool executed successfully%'`
   assert.lengthOf(results, 2)
+  // An outage is no fault of the run.
+  const faults = yield* stage.direct`
+    SELECT 1 FROM "TaskEvent" WHERE "taskId" = ${id} AND "payload"::text LIKE '%The work broke off%'`
+  assert.lengthOf(faults, 0)
   assert.deepStrictEqual(model.rejected, [])
 })
 
