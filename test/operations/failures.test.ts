@@ -11,7 +11,7 @@ import { runProgram } from "../support/Command.ts"
 import { Network } from "../support/Network.ts"
 import { decodeTask, request } from "../support/RestClient.ts"
 import { freePort, type ServiceProcess, spawnService, untilReady } from "../support/ServiceProcess.ts"
-import { admin, clientLayer, empty, migrated, uniqueName, urlOf } from "../support/TestDatabase.ts"
+import { admin, clientLayer, dropAtEnd, empty, migrated, uniqueName, urlOf } from "../support/TestDatabase.ts"
 import { until } from "../support/Waiting.ts"
 import { missing, type Row, rowsUnder } from "./table.ts"
 
@@ -78,6 +78,13 @@ const startFailures: ReadonlyArray<Cause> = [
   }),
   Effect.gen(function* () {
     return yield* refusal({ DATABASE_URL: yield* roleUrl("LOGIN", uniqueName()) })
+  }),
+  Effect.gen(function* () {
+    const name = uniqueName()
+    const sql = yield* admin
+    yield* dropAtEnd(name)
+    yield* sql`CREATE DATABASE ${sql(name)} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0`
+    return yield* refusal({ DATABASE_URL: urlOf(name) })
   }),
   Effect.gen(function* () {
     const url = yield* migrated
