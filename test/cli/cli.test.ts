@@ -70,15 +70,17 @@ layer(Stage.layer(), { timeout: "60 seconds", excludeTestServices: true })("the 
 
   test.effect("doctor finds everything in order", () =>
     Effect.gen(function* () {
-      const { desktop, model } = yield* Stage
+      const { desktop, model, url } = yield* Stage
       const { code, stdout } = yield* cli(["doctor"], {
         DATABASE_URL: yield* migrated,
         BYTEBOT_DESKTOP_BASE_URL: desktop.url,
         ANTHROPIC_API_KEY: "any",
-        ANTHROPIC_BASE_URL: model.url
+        ANTHROPIC_BASE_URL: model.url,
+        BYTEBOT_URL: url
       })
       assert.strictEqual(code, 0, stdout)
-      assert.strictEqual(stdout.match(/^ok /gm)?.length, 3)
+      assert.strictEqual(stdout.match(/^ok /gm)?.length, 4)
+      assert.include(stdout, `service: ${url}, version`)
     })
   )
 })
