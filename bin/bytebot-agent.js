@@ -2,7 +2,8 @@
 // Runs the command line: from its bundle, or, in a checkout, from the sources where they are newer than the bundle.
 import { spawn } from "node:child_process"
 import { readdirSync, statSync } from "node:fs"
-import { createRequire, enableCompileCache } from "node:module"
+// Node 20 has no enableCompileCache: a named import of it would fail before the version is looked at.
+import nodeModule from "node:module"
 import { fileURLToPath } from "node:url"
 
 const pathOf = (name) => fileURLToPath(new URL(`../${name}`, import.meta.url))
@@ -31,7 +32,8 @@ const runsBundle = () => !isCheckout || changedAt(pathOf("dist/service/cli.js"))
 /** A checkout has a newer Node as a development dependency. */
 const ownNode = () => {
   try {
-    return createRequire(import.meta.url)
+    return nodeModule
+      .createRequire(import.meta.url)
       .resolve("node/package.json")
       .replace(/package\.json$/, "bin/node")
   } catch {
@@ -41,7 +43,7 @@ const ownNode = () => {
 
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number)
 if (major > 22 || (major === 22 && minor >= 19)) {
-  enableCompileCache(pathOf("dist/compiled"))
+  nodeModule.enableCompileCache(pathOf("dist/compiled"))
   await (runsBundle() ? import("../dist/service/cli.js") : import("../src/cli/main.ts"))
 } else {
   const node = ownNode()

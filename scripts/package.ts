@@ -17,6 +17,9 @@ import { until } from "../test/support/Waiting.ts"
 /** Versions of npm's package `node`, which brings them. */
 const nodes = ["22.19.0", "24"]
 
+/** A checkout runs with this one, too, by the Node among its development dependencies; the package says that it does not. */
+const olderNode = "20"
+
 /** Bytes. */
 const maxTarball = 5_000_000
 
@@ -223,10 +226,22 @@ const tryOn = Effect.fnUntraced(function* (folder: string, tarball: string, vers
   yield* say(`Installed and used on Node ${exact}; --help took ${Math.round(help)} ms`)
 })
 
+/** With a Node that is too old, the package says so, and a checkout runs all the same. */
+const tryOlder = Effect.fnUntraced(function* (folder: string) {
+  const node = yield* installNode(join(folder, `node-${olderNode}`), olderNode)
+  const [last = ""] = nodes.slice(-1)
+  const at: Run = { cwd: join(folder, `project-${last}`), node }
+  const refused = yield* run("node", ["node_modules/.bin/bytebot-agent", "--version"], at, 1)
+  yield* expect(/needs Node 22\.19 or newer; this is 20\./.test(refused), `On Node 20 the package says:\n${refused}`)
+  yield* run("node", [resolve("bin/bytebot-agent.js"), "--version"], at)
+  yield* say(`On Node ${olderNode} the package says what it needs, and the checkout runs`)
+})
+
 const program = Effect.gen(function* () {
   const folder = yield* temporaryFolder
   const tarball = yield* pack(folder)
   yield* Effect.forEach(nodes, (version) => tryOn(folder, tarball, version), { discard: true })
+  yield* tryOlder(folder)
 }).pipe(
   Effect.scoped,
   Effect.tapError(({ message }) => say(message))

@@ -1,5 +1,3 @@
-import { execFile } from "node:child_process"
-import { fileURLToPath } from "node:url"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { AccountsStage, people } from "../accounts/AccountsStage.ts"
@@ -161,15 +159,5 @@ describe("the command line, alone", () => {
         assert.include(status.stdout, "is up to date")
       }).pipe(Effect.scoped),
     180_000
-  )
-
-  it.live("starts under an older Node, too", () =>
-    Effect.gen(function* () {
-      const bin = fileURLToPath(new URL("../../bin/bytebot-agent.js", import.meta.url))
-      const version = yield* Effect.callback<string>((resume) => {
-        execFile(process.execPath, [bin, "--version"], (_, stdout) => resume(Effect.succeed(stdout)))
-      })
-      assert.match(version, /^bytebot-agent v/)
-    })
   )
 })
