@@ -150,7 +150,7 @@ export const list = Effect.fnUntraced(function* ({ limit, status, ...flags }: Wa
   if (flags.json) return yield* print(`[${tasks.map((task) => encodeTask(task)).join(",")}]`)
   yield* printLines(
     process.stdout.isTTY
-      ? taskTable(tasks, process.stdout.columns, yield* Clock.currentTimeMillis)
+      ? taskTable(tasks, process.stdout.columns || 80, yield* Clock.currentTimeMillis)
       : tasks.map((task) => taskLine(task))
   )
   if (total > tasks.length) yield* print(`… and ${total - tasks.length} more`)

@@ -118,7 +118,12 @@ describe("the command line, alone", () => {
           "task takeover",
           "task resume",
           "task cancel",
-          "migrate up"
+          "migrate up",
+          "db url",
+          "db serve",
+          "user create",
+          "login",
+          "demo"
         ]
         assert.include(help.stdout, "doctor")
         const outputs = yield* Effect.forEach(commands, (command) => cli([...command.split(" "), "--help"]), {
@@ -149,10 +154,12 @@ describe("the command line, alone", () => {
           DATABASE_CONNECT_TIMEOUT: "500",
           BYTEBOT_DESKTOP_BASE_URL: `http://127.0.0.1:${yield* freePort}`,
           ANTHROPIC_API_KEY: "any",
-          ANTHROPIC_BASE_URL: `http://127.0.0.1:${yield* freePort}`
+          ANTHROPIC_BASE_URL: `http://127.0.0.1:${yield* freePort}`,
+          BYTEBOT_URL: `http://127.0.0.1:${yield* freePort}`
         })
         assert.strictEqual(sick.code, 1)
         assert.strictEqual(sick.stdout.match(/"ok":false/g)?.length, 3, sick.stdout)
+        assert.match(sick.stdout, /"what":"service","ok":true,"note":"none answers at http/)
         const url = yield* migrated
         const status = yield* cli(["migrate", "status"], { DATABASE_URL: url })
         assert.strictEqual(status.code, 0, status.stderr)
