@@ -7,15 +7,17 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts
 COPY src ./src
-COPY scripts/bundle.ts scripts/writeBundle.ts ./scripts/
+COPY scripts/bundle.ts scripts/licenses.ts scripts/writeBundle.ts ./scripts/
+# For `bytebot-agent demo`.
+COPY test/emulators ./test/emulators
 RUN node scripts/bundle.ts
 
 # Dependencies apart, so that they are installed again only when they change.
 FROM ${NODE_IMAGE} AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
-# The image has Node already, and a PostgreSQL of its own is elsewhere: without both packages it is half as large.
-RUN npm ci --ignore-scripts --omit=dev --omit=optional && rm -rf node_modules/node
+# Its PostgreSQL is elsewhere: the package with the private one is left out.
+RUN npm ci --ignore-scripts --omit=dev --omit=optional
 
 FROM ${NODE_IMAGE}
 ENV NODE_ENV=production
@@ -23,8 +25,8 @@ WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json ./
 COPY migrations ./migrations
-# For the commands (migrations, users, dumps), which are run from their sources.
-COPY src ./src
+# The command line, which is in the bundle, too.
+COPY bin ./bin
 COPY --from=bundle /app/dist ./dist
 USER node
 EXPOSE 9991 34431

@@ -31,7 +31,7 @@ export const serviceProcess = Effect.fn("serviceProcess")(function* (variables: 
   const dataDir = yield* folder
   const child = yield* Effect.acquireRelease(
     Effect.sync(() =>
-      spawn(process.execPath, [...(variables.NODE_FLAGS?.split(" ") ?? []), "bin/service.js"], {
+      spawn(process.execPath, [...(variables.NODE_FLAGS?.split(" ") ?? []), "bin/bytebot-agent.js", "serve"], {
         stdio: ["ignore", "ignore", "inherit"],
         env: {
           ...process.env,

@@ -22,7 +22,7 @@ const idleFor = "10 seconds"
 
 const commands = {
   "npm start": ["npm", "start", "--silent"],
-  "the command of npm start": [process.execPath, "bin/service.js"],
+  "the command of npm start": [process.execPath, "bin/bytebot-agent.js", "serve"],
   "the container's command": [process.execPath, "dist/service/main.js"],
   "the sources": [process.execPath, "src/main.ts"]
 } as const

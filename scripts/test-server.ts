@@ -11,7 +11,15 @@ import { wordsOf } from "../src/database/SqlFailure.ts"
 
 /** Of the agent's tests, those that are about its rows: the others differ in what the models say. */
 const agent = ["context", "control", "interruption", "restart", "usage"].map((name) => `test/agent/${name}.test.ts`)
-const tests = ["test/database", "test/events", "test/health", "test/rest", "test/socket", ...agent]
+const tests = [
+  "test/database",
+  "test/events",
+  "test/health",
+  "test/rest",
+  "test/socket",
+  "test/cli/database.test.ts",
+  ...agent
+]
 /** These have servers of their own. */
 const apart = "test/database/Embedded*.test.ts"
 

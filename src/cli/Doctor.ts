@@ -1,6 +1,6 @@
+import { styleText } from "node:util"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Effect, Layer, Option, Schema } from "effect"
-import { Command, Flag } from "effect/cli"
 import * as ConfiguredModels from "../agent/models/ConfiguredModels.ts"
 import { LanguageModels, providerTitles } from "../agent/models/LanguageModel.ts"
 import { providers } from "../agent/models/Providers.ts"
@@ -10,10 +10,12 @@ import { awaitDatabase, commandLayer } from "../database/DatabaseConnection.ts"
 import { findServerWithData } from "../database/DatabaseServer.ts"
 import { behind, migrationStatus } from "../database/MigrationStatus.ts"
 import { Desktops } from "../desktop/Desktops.ts"
-import { print } from "./ServiceConnection.ts"
+import type { ConnectionFlags } from "./ConnectionFlags.ts"
+import { logLayer, print } from "./Output.ts"
+import { restClient } from "./ServiceConnection.ts"
 
 /** Something is missing or does not work; what, has been printed. */
-export class DoctorFoundProblems extends Schema.TaggedError<DoctorFoundProblems>()("DoctorFoundProblems", {
+class DoctorFoundProblems extends Schema.TaggedError<DoctorFoundProblems>()("DoctorFoundProblems", {
   count: Schema.Int
 }) {
   override get message(): string {
@@ -29,6 +31,7 @@ interface Finding {
 }
 
 const modelPatience = "15 seconds"
+const servicePatience = "5 seconds"
 
 const checkDatabase = Effect.gen(function* () {
   const settings = yield* Settings
@@ -96,28 +99,48 @@ const checkModels = Effect.gen(function* () {
   )
 })
 
-/** `bytebot-agent doctor`: looks at everything that a service with these settings needs, and says what to fix. */
-export const doctor = Command.make(
-  "doctor",
-  { json: Flag.Boolean("json").pipe(Flag.withDescription("Print JSON, for scripts"), Flag.withDefault(false)) },
-  Effect.fn(function* ({ json }) {
-    const [database, desktops, models] = yield* Effect.all([checkDatabase, checkDesktops, checkModels], {
-      concurrency: 3
-    }).pipe(
-      Effect.provide(
-        Layer.mergeAll(Desktops.layer, ConfiguredModels.layer).pipe(
-          Layer.provideMerge(Settings.layer),
-          Layer.provide(NodeHttpClient.layerNodeHttp)
-        )
-      )
+const checkService = Effect.fnUntraced(function* (flags: ConnectionFlags) {
+  const client = yield* restClient(flags)
+  const health = yield* Effect.timeout(client.health.detailed(), servicePatience)
+  return health.status === "healthy"
+    ? { what: "service", ok: true, note: `${flags.url}, version ${health.version}` }
+    : { what: "service", ok: false, note: `${flags.url}: ${health.reason}` }
+})
+
+/** A service that does not run is nothing to fix: the doctor is asked before the first start, too. */
+const lookAtService = (flags: ConnectionFlags) =>
+  checkService(flags).pipe(
+    Effect.catchTag("HttpClientError", () =>
+      Effect.succeed({ what: "service", ok: true, note: `none answers at ${flags.url}` })
+    ),
+    Effect.catch((error) =>
+      Effect.succeed({ what: "service", ok: false, note: `${flags.url} does not answer as expected: ${error.message}` })
     )
-    const findings: ReadonlyArray<Finding> = [database, ...desktops, ...models]
-    if (json) yield* print(JSON.stringify(findings))
-    else
-      yield* Effect.forEach(findings, ({ note, ok, what }) => print(`${ok ? "ok  " : "FIX "} ${what}: ${note}`), {
-        discard: true
-      })
-    const count = findings.filter(({ ok }) => !ok).length
-    if (count > 0) return yield* new DoctorFoundProblems({ count })
-  })
-).pipe(Command.withDescription("Check database, desktops and model keys of the settings here, and say what to fix"))
+  )
+
+/** `doctor`: looks at everything that a service with these settings needs, and at the running one, and says what to fix. */
+export const doctor = Effect.fn(function* (flags: ConnectionFlags) {
+  const [database, desktops, models, service] = yield* Effect.all(
+    [checkDatabase, checkDesktops, checkModels, lookAtService(flags)],
+    { concurrency: 4 }
+  ).pipe(
+    Effect.provide(
+      Layer.mergeAll(Desktops.layer, ConfiguredModels.layer).pipe(
+        Layer.provideMerge(Settings.layer),
+        Layer.provide(NodeHttpClient.layerNodeHttp)
+      )
+    ),
+    Effect.provide(logLayer)
+  )
+  const findings: ReadonlyArray<Finding> = [database, ...desktops, ...models, service]
+  if (flags.json) yield* print(JSON.stringify(findings))
+  else {
+    yield* Effect.forEach(
+      findings,
+      ({ note, ok, what }) => print(`${ok ? styleText("green", "ok  ") : styleText("red", "FIX ")} ${what}: ${note}`),
+      { discard: true }
+    )
+  }
+  const count = findings.filter(({ ok }) => !ok).length
+  if (count > 0) return yield* new DoctorFoundProblems({ count })
+})

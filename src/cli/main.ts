@@ -1,70 +1,106 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Cause, Effect, Exit, Layer, Predicate } from "effect"
-import { Command, Flag } from "effect/cli"
+import { Cause, Effect, Exit, Predicate } from "effect"
+import { CliOutput, Command, Flag } from "effect/cli"
 import packageJson from "../../package.json" with { type: "json" }
-import { status, up } from "../commands/Migrations.ts"
-import { Settings } from "../config/Settings.ts"
-import { endAtSecondSignal } from "../RunMain.ts"
-import * as Service from "../Service.ts"
-import { doctor } from "./Doctor.ts"
-import { exitCodeOf } from "./ExitCodes.ts"
+import { connectionFlags } from "./ConnectionFlags.ts"
+import { db, migrate } from "./DatabaseCommands.ts"
+import { exitCodeOf, exitCodes } from "./ExitCodes.ts"
+import { lazily } from "./Lazily.ts"
+import { remark } from "./Output.ts"
 import { task } from "./TaskCommands.ts"
+import { user } from "./UserCommands.ts"
 
 const serve = Command.make("serve", {}, () =>
-  Effect.suspend(() => {
-    endAtSecondSignal()
-    return Layer.launch(Service.layer.pipe(Layer.provide(Settings.layer)))
-  })
+  lazily(
+    () => import("./Serve.ts"),
+    ({ serve }) => serve
+  )
 ).pipe(Command.withDescription("Run the service, as the settings say (environment, .env)"))
 
-const json = Flag.Boolean("json").pipe(Flag.withDescription("Print JSON, for scripts"), Flag.withDefault(false))
-const migrate = Command.make("migrate").pipe(
-  Command.withDescription("Look at the database's schema, or bring it up to date"),
-  Command.withSubcommands([
-    Command.make("status", { json }, ({ json }) =>
-      Effect.flatMap(Settings, (settings) => status(settings, json)).pipe(Effect.scoped, Effect.provide(Settings.layer))
-    ).pipe(Command.withDescription("Show which migrations the database has")),
-    Command.make("up", { json }, ({ json }) =>
-      Effect.flatMap(Settings, (settings) => up(settings, json)).pipe(Effect.scoped, Effect.provide(Settings.layer))
-    ).pipe(Command.withDescription("Apply those that it lacks"))
-  ])
+const doctor = Command.make("doctor", connectionFlags, (flags) =>
+  lazily(
+    () => import("./Doctor.ts"),
+    ({ doctor }) => doctor(flags)
+  )
+).pipe(
+  Command.withDescription(
+    "Check database, desktops and model keys of the settings here, and the running service, and say what to fix"
+  )
 )
+
+const demo = Command.make("demo", {}, () =>
+  lazily(
+    () => import("./Demo.ts"),
+    ({ demo }) => demo
+  )
+).pipe(Command.withDescription("Run a task with an emulated model and desktop: no key, no desktop, no network"))
+
+const login = Command.make(
+  "login",
+  { url: connectionFlags.url, email: Flag.String("email").pipe(Flag.withDescription("The account's address")) },
+  (flags) =>
+    lazily(
+      () => import("./Login.ts"),
+      ({ login }) => login(flags)
+    )
+).pipe(
+  Command.withDescription("Log in where accounts are on; the password is asked for, or read from a pipe"),
+  Command.withExamples([{ command: "bytebot-agent login --email ada@example.org", description: "Log in" }])
+)
+
+const suggestion = /\s+Did you mean this\?\s+([\s\S]+)$/
+
+/** An error of usage on one line, in place of the whole help. */
+const usageLine = (message: string): string =>
+  message
+    .replace(suggestion, (_, names: string) => ` (did you mean ${names.trim().split(/\s+/).join(" or ")}?)`)
+    .replaceAll(/\s+/g, " ")
+
+const presenter: CliOutput.Presenter = {
+  present: (event) =>
+    event._tag === "InvalidInvocation"
+      ? remark(
+          `${event.errors.map(({ message }) => usageLine(message)).join("; ")}. See: ${event.commandPath.join(" ")} --help`
+        )
+      : CliOutput.defaultPresenter.present(event)
+}
 
 const program = Command.make("bytebot-agent").pipe(
   Command.withDescription(
     "The agent service and its command line. Exit codes: 0 done, 1 failed, 2 not understood, 3 service or database away, 4 login missing or not enough, 5 no such task."
   ),
-  Command.withSubcommands([serve, migrate, task, doctor]),
+  Command.withSubcommands([serve, migrate, task, doctor, demo, db, user, login]),
   Command.run({ version: packageJson.version }),
+  Effect.provide(CliOutput.layerPresenter(presenter)),
   Effect.provide(NodeServices.layer)
 )
 
-const isUnreachable = (cause: Cause.Cause<unknown>): boolean => {
-  const failure = Cause.findErrorOption(cause)
-  return failure._tag === "Some" && Predicate.isTagged(failure.value, "HttpClientError")
+const hints: { readonly [tag: string]: string | undefined } = {
+  HttpClientError: "The service does not answer. Is it running, and is --url right? ",
+  Unauthorized: 'The service wants a login: run "bytebot-agent login", or give --token. '
 }
 
 /** Failures are told in their words, on stderr; what the command line itself does not understand it has told already. */
-const explain = (cause: Cause.Cause<unknown>) =>
-  Effect.sync(() => {
-    if (Cause.hasInterruptsOnly(cause)) return
-    const failure = Cause.findErrorOption(cause)
-    if (failure._tag === "Some" && exitCodeOf(failure.value) === 2) return
-    const words =
-      failure._tag === "Some" && failure.value instanceof Error ? failure.value.message : Cause.pretty(cause)
-    const hint = isUnreachable(cause) ? "The service does not answer. Is it running, and is --url right? " : ""
-    process.stderr.write(`${hint}${words}\n`)
-  })
+const explain = (cause: Cause.Cause<unknown>) => {
+  const found = Cause.findErrorOption(cause)
+  if (found._tag === "None") return Cause.hasInterruptsOnly(cause) ? Effect.void : remark(Cause.pretty(cause))
+  const failure = found.value
+  if (exitCodeOf(failure) === exitCodes.usage) return Effect.void
+  const hint = Predicate.hasProperty(failure, "_tag") ? hints[String(failure._tag)] : undefined
+  return remark(`${hint ?? ""}${failure instanceof Error ? failure.message : Cause.pretty(cause)}`)
+}
+
+/** Ctrl-C is how these are ended. */
+const runUntilStopped = process.argv[2] === "serve" || (process.argv[2] === "db" && process.argv[3] === "serve")
 
 process.stdout.on("error", () => undefined)
 NodeRuntime.runMain(Effect.tapCause(program, explain), {
   disableErrorReporting: true,
   teardown: (exit, onExit) => {
     if (Exit.isSuccess(exit)) return onExit(0)
-    // Ctrl-C is how a service is stopped, and how one stops watching.
-    if (Cause.hasInterruptsOnly(exit.cause)) return onExit(process.argv[2] === "serve" ? 0 : 130)
+    if (Cause.hasInterruptsOnly(exit.cause)) return onExit(runUntilStopped ? 0 : 130)
     const failure = Cause.findErrorOption(exit.cause)
-    onExit(failure._tag === "Some" ? exitCodeOf(failure.value) : 1)
+    onExit(failure._tag === "Some" ? exitCodeOf(failure.value) : exitCodes.failed)
   }
 })

@@ -112,7 +112,7 @@ export const settingsTable = {
     group: "Database",
     default: "true",
     meaning:
-      "Whether the service brings the database's schema up to date when it starts; false: it waits for npm run migrate."
+      "Whether the service brings the database's schema up to date when it starts; false: it waits for bytebot-agent migrate up."
   }),
 
   anthropicApiKey: optional("ANTHROPIC_API_KEY", Kind.secretText, {
@@ -266,7 +266,7 @@ export const settingsTable = {
   signUp: required("BYTEBOT_SIGN_UP", Kind.boolean, {
     group: "Accounts",
     default: "true",
-    meaning: "Whether everybody may make an account; false: npm run user:create makes them."
+    meaning: "Whether everybody may make an account; false: bytebot-agent user create makes them."
   }),
   loginLimit: required("BYTEBOT_LOGIN_LIMIT", Kind.integer(1, 1_000_000), {
     group: "Accounts",

@@ -33,6 +33,14 @@ export const findServerWithData = Effect.fn("DatabaseServer.findWithData")(funct
   return yield* privateServer(yield* EmbeddedPostgres.visit(privateOptions(settings)))
 })
 
+/** The private server of BYTEBOT_DATA_DIR where it runs, for the service or by itself; none is started. */
+export const findRunningServer = Effect.fn("DatabaseServer.findRunning")(function* (
+  settings: ServerSettings
+): Effect.fn.Return<Option.Option<DatabaseServer>, DatabaseUrlInvalid | EmbeddedPostgresError | NoPrivateData> {
+  const running = yield* EmbeddedPostgres.running(privateOptions(settings))
+  return Option.isNone(running) ? Option.none() : Option.some(yield* privateServer(running.value))
+})
+
 const givenServer = (url: Redacted.Redacted) =>
   Effect.map(
     parsePostgresUrl(url),

@@ -68,24 +68,28 @@ export const make = Effect.fn("EmbeddedPostgres.make")(function* (options: Embed
   )
 }, Effect.provide(NodeServices.layer))
 
-/**
- * The server of the data folder for a visitor: that of the service which runs on it, or else one that runs as long as the scope is open. Fails
- * with `NoPrivateData` where there are none, and creates none.
- */
-export const visit = Effect.fn("EmbeddedPostgres.visit")(function* (options: EmbeddedPostgresOptions) {
+/** The server of the data folder where it runs and is owned by a process; fails with `NoPrivateData` where there are no data. */
+export const running = Effect.fn("EmbeddedPostgres.running")(function* (options: EmbeddedPostgresOptions) {
   const fs = yield* FileSystem.FileSystem
   const files = yield* locateFolder(options.dataDir)
-  const running = yield* Effect.gen(function* () {
+  return yield* Effect.gen(function* () {
     if (!(yield* fs.exists(files.password))) return yield* new NoPrivateData({ folder: files.folder })
     const server = yield* readLockFile(files)
-    if (Option.isNone(server)) return undefined
+    if (Option.isNone(server)) return Option.none()
     const { port } = server.value
     const password = yield* readPassword(files)
     const sight = yield* lookAtServer(files, port, password)
-    return sight._tag === "Owned" ? urlOf(options.database, port, password) : undefined
+    return sight._tag === "Owned"
+      ? Option.some<EmbeddedPostgres>({ url: urlOf(options.database, port, password), folder: files.folder })
+      : Option.none()
   }).pipe(Effect.catchTag("PlatformError", (error) => Effect.fail(folderProblem(files.folder)(error))))
-  return running === undefined ? yield* make(options) : { url: running, folder: files.folder }
 }, Effect.provide(NodeServices.layer))
+
+/** The running server of the data folder, or else one that runs as long as the scope is open. Creates no data: see `running`. */
+export const visit = Effect.fn("EmbeddedPostgres.visit")(function* (options: EmbeddedPostgresOptions) {
+  const found = yield* running(options)
+  return Option.isSome(found) ? found.value : yield* make(options)
+})
 
 interface Installation {
   readonly files: ClusterFiles

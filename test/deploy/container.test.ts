@@ -52,10 +52,10 @@ describe("the Dockerfile", () => {
 
   it("copies what the service reads, and keeps what is not for it out of the way", () => {
     const copied = all("COPY").join("\n")
-    for (const needed of ["package.json", "./migrations", "./src", "./dist", "./node_modules"])
+    for (const needed of ["package.json", "./migrations", "./src", "./bin", "./dist", "./node_modules"])
       assert.include(copied, needed)
     const ignored = read(".dockerignore").split("\n")
-    for (const name of [".env", ".git", "node_modules", ".data", "test"]) assert.include(ignored, name)
+    for (const name of [".env", ".git", "node_modules", ".data", "test/*"]) assert.include(ignored, name)
   })
 })
 

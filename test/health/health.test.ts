@@ -159,7 +159,10 @@ describe("MIGRATE_ON_START=false", () => {
         ).pipe(Effect.map((ready) => (ready?.reason?.includes("migration") === true ? ready : undefined)))
       )
       assert.strictEqual(waiting.status, "not_ready")
-      assert.match(waiting.reason ?? "", /^The database waits for migrations: 20261124000000_schema, .*npm run migrate/)
+      assert.match(
+        waiting.reason ?? "",
+        /^The database waits for migrations: 20261124000000_schema, .*npx bytebot-agent migrate up/
+      )
       assert.strictEqual((yield* request(url, "GET", "/health/live")).status, 200)
       assert.strictEqual((yield* healthAt(url)).status, 503)
       const refused = yield* request(url, "POST", "/api/tasks", { description: "too early" })

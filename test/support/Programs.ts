@@ -5,14 +5,7 @@ import { Effect, type Scope } from "effect"
 import { writeBundle } from "../../scripts/writeBundle.ts"
 
 /** The programs of src/ that tests run as processes. */
-const programs = [
-  "main",
-  "cli/main",
-  "commands/createUser",
-  "commands/dumpDatabase",
-  "commands/migrate",
-  "commands/restoreDatabase"
-]
+const programs = ["main", "cli/main"]
 
 const project = fileURLToPath(new URL("../../", import.meta.url))
 
