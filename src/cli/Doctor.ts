@@ -1,15 +1,15 @@
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Effect, Layer, Option, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
-import * as ConfiguredModels from "../agent/models/ConfiguredModels.ts"
-import { LanguageModels, providerTitles } from "../agent/models/LanguageModel.ts"
-import { providers } from "../agent/models/Providers.ts"
 import { withoutCredentials } from "../config/Credentials.ts"
 import { Settings } from "../config/Settings.ts"
 import { awaitDatabase, commandLayer } from "../database/DatabaseConnection.ts"
 import { findServerWithData } from "../database/DatabaseServer.ts"
 import { behind, migrationStatus } from "../database/MigrationStatus.ts"
 import { Desktops } from "../desktop/Desktops.ts"
+import * as ConfiguredModels from "../models/ConfiguredModels.ts"
+import { LanguageModels, providerTitles } from "../models/LanguageModel.ts"
+import { providers } from "../models/Providers.ts"
 import { print } from "./ServiceConnection.ts"
 
 /** Something is missing or does not work; what, has been printed. */
