@@ -3,6 +3,7 @@ import { type ActionName, actionParameters, type DesktopAction } from "../deskto
 import { shortened, storableInstant } from "../domain/Bounds.ts"
 import type { ToolUseBlock } from "../domain/ContentBlock.ts"
 import { TaskPriority, TaskType } from "../domain/Task.ts"
+import type { ToolDefinition } from "../models/LanguageModel.ts"
 import { coerced } from "./Coercion.ts"
 
 /** What a tool_use asks for, once its input is understood. */
@@ -21,13 +22,6 @@ type Request =
       readonly priority: TaskPriority | undefined
       readonly scheduledFor: DateTime.Utc | undefined
     }
-
-/** A tool as it is offered to a model; `inputSchema` is JSON Schema. Names and parameters are a contract (docs/contract/agent.md, "Tools"). */
-export interface ToolDefinition {
-  readonly name: string
-  readonly description: string
-  readonly inputSchema: Readonly<Record<string, unknown>>
-}
 
 /**
  * What carrying out a tool changes. The desktop forgets what was done to it, so that must never be repeated; rows of the database are

@@ -8,7 +8,7 @@ import {
   type UserActionBlock
 } from "../domain/ContentBlock.ts"
 import type { Conversation, Entry } from "../messages/Conversations.ts"
-import type { Turn } from "./models/LanguageModel.ts"
+import type { Turn } from "../models/LanguageModel.ts"
 import { Prefix } from "./Prefix.ts"
 import { goOn } from "./Prompt.ts"
 

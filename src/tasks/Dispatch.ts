@@ -1,8 +1,8 @@
 import { Array as Arrays, Context, type DateTime, Duration, Effect, Layer, Option, Queue, Random } from "effect"
 import { Settings } from "../config/Settings.ts"
-import { DesktopStates } from "../desktop/DesktopStates.ts"
 import { untraced } from "../observability/TraceParent.ts"
 import { Placement } from "../placement/Placement.ts"
+import { DesktopStates } from "./DesktopStates.ts"
 
 /** Shortest time between two wake-ups for new tasks. A wake-up costs several statements; one finds all tasks that came before it. */
 const wakeInterval = Duration.millis(50)

@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto"
 import { Context, DateTime, Effect, Layer, Option, Schema } from "effect"
 import { SqlClient, type Statement } from "effect/sql"
-import { ModelCatalog } from "../agent/models/ModelCatalog.ts"
 import { Analytics } from "../analytics/Analytics.ts"
 import { Settings } from "../config/Settings.ts"
 import { atMostOnce, repeatable } from "../database/DatabaseRetry.ts"
@@ -18,6 +17,7 @@ import {
   TaskNotUnderAgentControl,
   TaskNotUnderUserControl
 } from "../domain/TaskErrors.ts"
+import { ModelCatalog } from "../models/ModelCatalog.ts"
 import { measure, metrics } from "../observability/Metrics.ts"
 import { currentTraceparent } from "../observability/TraceParent.ts"
 import { Placement } from "../placement/Placement.ts"
@@ -26,7 +26,7 @@ import { Dispatch } from "./Dispatch.ts"
 import { makeInsertTask, type NewTask } from "./TaskInsertion.ts"
 import { listTasks, type TaskList, type TaskListOptions } from "./TaskList.ts"
 import { keepsDesktop, patchedColumns, type TaskPatch } from "./TaskPatch.ts"
-import { taskColumns, taskOf, type TaskRow, type WholeTaskRow, wholeTaskColumns, wholeTaskOf } from "./TaskRow.ts"
+import { type TaskRow, taskColumns, taskOf, type WholeTaskRow, wholeTaskColumns, wholeTaskOf } from "./TaskRow.ts"
 import { visibleTo } from "./Visibility.ts"
 
 /** Tasks as their users see and steer them: a task of somebody else is as if absent. Every change is committed, with its event, before the effect returns. */

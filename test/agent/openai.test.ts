@@ -1,6 +1,6 @@
 import { assert, it, layer } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
-import { toBody } from "../../src/agent/models/OpenAIRequest.ts"
+import { toBody } from "../../src/models/OpenAIRequest.ts"
 import type { ReplyBlock, Scripted } from "../emulators/modelReplies.ts"
 import * as OpenAI from "../emulators/openai.ts"
 import type { InputItem } from "../emulators/openaiItems.ts"

@@ -1,6 +1,6 @@
 import type { AnsweredCall, Conversation, Entry } from "../../messages/Conversations.ts"
+import type { ModelReply } from "../../models/LanguageModel.ts"
 import type { Spent } from "../../tasks/Usage.ts"
-import type { ModelReply } from "../models/LanguageModel.ts"
 import type { ToolOutcome } from "../ToolRunner.ts"
 
 /** What happened: how a command ended, or why it did not. */

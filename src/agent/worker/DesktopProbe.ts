@@ -1,8 +1,8 @@
 import { Clock, DateTime, Duration, Effect, Ref } from "effect"
 import { Settings } from "../../config/Settings.ts"
-import { DesktopStates, reportInterval } from "../../desktop/DesktopStates.ts"
 import type { Desktop } from "../../desktop/Desktops.ts"
 import type { DatabaseUnavailable } from "../../domain/TaskErrors.ts"
+import { DesktopStates, reportInterval } from "../../tasks/DesktopStates.ts"
 import type { Ownership } from "../../tasks/Lease.ts"
 import { WorkerEvent } from "./WorkerState.ts"
 

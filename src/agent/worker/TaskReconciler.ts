@@ -1,8 +1,8 @@
 import { Effect, Schedule } from "effect"
 import { Singleton } from "effect/cluster"
-import { DesktopStates } from "../../desktop/DesktopStates.ts"
 import { untraced } from "../../observability/TraceParent.ts"
 import { Placement } from "../../placement/Placement.ts"
+import { DesktopStates } from "../../tasks/DesktopStates.ts"
 import { TaskRuns } from "../../tasks/TaskRuns.ts"
 
 /** How often due tasks are looked for without a message: the original's interval (contract/agent.md, "Pick"). */

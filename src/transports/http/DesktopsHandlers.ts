@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { Api } from "../../api/Api.ts"
-import { DesktopStates } from "../../desktop/DesktopStates.ts"
+import { DesktopStates } from "../../tasks/DesktopStates.ts"
 
 /** Handlers of `DesktopsApi`. */
 export const DesktopsHandlers = HttpApiBuilder.group(

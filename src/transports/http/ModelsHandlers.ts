@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
-import { ModelCatalog } from "../../agent/models/ModelCatalog.ts"
 import { Api } from "../../api/Api.ts"
+import { ModelCatalog } from "../../models/ModelCatalog.ts"
 
 /** Handlers of `ModelsApi`. */
 export const ModelsHandlers = HttpApiBuilder.group(

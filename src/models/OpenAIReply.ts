@@ -1,5 +1,5 @@
 import { Effect, Schema } from "effect"
-import { type ContentBlock, text } from "../../domain/ContentBlock.ts"
+import { type ContentBlock, text } from "../domain/ContentBlock.ts"
 import { decodeAnswer, textIn, tokensAt } from "./Answers.ts"
 import { ModelError, type ModelReply } from "./LanguageModel.ts"
 import { reasonOfFailure, refused } from "./OpenAIErrors.ts"

@@ -1,4 +1,4 @@
-import type { Model } from "../../domain/Model.ts"
+import type { Model } from "../domain/Model.ts"
 
 /** What is told of a model by its name, because the API does not say it. Source: developers.openai.com/api/docs/models. */
 export interface ModelTraits {

@@ -1,5 +1,5 @@
 import { Effect, Option, Schema } from "effect"
-import type { ContentBlock } from "../../domain/ContentBlock.ts"
+import type { ContentBlock } from "../domain/ContentBlock.ts"
 import { boundedAnswer, textIn, tokensAt } from "./Answers.ts"
 import type { ModelReply } from "./LanguageModel.ts"
 import { OpenAIProblem } from "./OpenAIErrors.ts"

@@ -1,5 +1,5 @@
 import { Duration, Effect, Option, Redacted, Ref, Schema } from "effect"
-import { currentTraceparent, traceparentHeader } from "../../observability/TraceParent.ts"
+import { currentTraceparent, traceparentHeader } from "../observability/TraceParent.ts"
 import { decodeAnswer } from "./Answers.ts"
 import { boundedFetch } from "./BoundedFetch.ts"
 import { type LanguageModel, ModelError, type ModelRequest } from "./LanguageModel.ts"

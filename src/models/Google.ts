@@ -1,5 +1,5 @@
 import { Duration, Effect, Redacted, Schema } from "effect"
-import type { Model } from "../../domain/Model.ts"
+import type { Model } from "../domain/Model.ts"
 import { decodeAnswer } from "./Answers.ts"
 import { boundedFetch } from "./BoundedFetch.ts"
 import { toModelError } from "./GoogleErrors.ts"

@@ -1,8 +1,7 @@
 import type AnthropicClient from "@anthropic-ai/sdk"
 import { Duration, Effect, Option, Redacted, Schema } from "effect"
-import type { ContentBlock, DocumentBlock, ToolResultContent } from "../../domain/ContentBlock.ts"
-import type { Model } from "../../domain/Model.ts"
-import type { ToolDefinition } from "../Tools.ts"
+import type { ContentBlock, DocumentBlock, ToolResultContent } from "../domain/ContentBlock.ts"
+import type { Model } from "../domain/Model.ts"
 import { decodeAnswer, textIn, tokensAt } from "./Answers.ts"
 import { boundedFetch } from "./BoundedFetch.ts"
 import {
@@ -11,6 +10,7 @@ import {
   type ModelReply,
   type ModelRequest,
   retryAfter,
+  type ToolDefinition,
   type Turn
 } from "./LanguageModel.ts"
 

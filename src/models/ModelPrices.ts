@@ -1,4 +1,4 @@
-import type { TokenCounts } from "../../domain/ModelCall.ts"
+import type { TokenCounts } from "../domain/ModelCall.ts"
 
 /** US dollars for a million tokens. */
 interface Price {

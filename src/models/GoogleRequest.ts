@@ -6,9 +6,8 @@ import type {
   ImageBlock,
   ToolResultBlock,
   ToolResultContent
-} from "../../domain/ContentBlock.ts"
-import type { ToolDefinition } from "../Tools.ts"
-import type { Turn } from "./LanguageModel.ts"
+} from "../domain/ContentBlock.ts"
+import type { ToolDefinition, Turn } from "./LanguageModel.ts"
 
 /** How turns and tools are said to Gemini: ai.google.dev/gemini-api/docs/function-calling and /thought-signatures. */
 

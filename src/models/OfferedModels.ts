@@ -1,5 +1,5 @@
 import { Clock, Duration, Effect, FiberHandle } from "effect"
-import type { Model } from "../../domain/Model.ts"
+import type { Model } from "../domain/Model.ts"
 import { LanguageModels } from "./LanguageModel.ts"
 import type { providers } from "./Providers.ts"
 

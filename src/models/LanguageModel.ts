@@ -1,8 +1,7 @@
 import { Context, type Effect, Schema } from "effect"
-import type { ContentBlock } from "../../domain/ContentBlock.ts"
-import type { Model, ModelProvider } from "../../domain/Model.ts"
-import type { TokenCounts } from "../../domain/ModelCall.ts"
-import type { ToolDefinition } from "../Tools.ts"
+import type { ContentBlock } from "../domain/ContentBlock.ts"
+import type { Model, ModelProvider } from "../domain/Model.ts"
+import type { TokenCounts } from "../domain/ModelCall.ts"
 
 /**
  * A turn of a valid conversation: turns alternate, the first is the user's, every tool_use is answered by the next turn.
@@ -11,6 +10,13 @@ import type { ToolDefinition } from "../Tools.ts"
 export interface Turn {
   readonly role: "user" | "assistant"
   readonly content: ReadonlyArray<ContentBlock>
+}
+
+/** A tool as it is offered to a model; `inputSchema` is JSON Schema. Names and parameters are a contract (docs/contract/agent.md, "Tools"). */
+export interface ToolDefinition {
+  readonly name: string
+  readonly description: string
+  readonly inputSchema: Readonly<Record<string, unknown>>
 }
 
 export interface ModelRequest {

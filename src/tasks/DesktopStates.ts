@@ -7,9 +7,9 @@ import { Caller } from "../domain/Caller.ts"
 import type { DesktopStatus } from "../domain/Desktop.ts"
 import { Role, TaskId } from "../domain/Task.ts"
 import type { DatabaseUnavailable } from "../domain/TaskErrors.ts"
-import { isDueFor } from "../tasks/DueTasks.ts"
-import type { Ownership } from "../tasks/Lease.ts"
-import { visibleTo } from "../tasks/Visibility.ts"
+import { isDueFor } from "./DueTasks.ts"
+import type { Ownership } from "./Lease.ts"
+import { visibleTo } from "./Visibility.ts"
 
 /** How often a worker says how its desktop is, other than at once when that changes. */
 export const reportInterval = Duration.seconds(15)

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto"
 import { type Effect, Option, Predicate, Schema } from "effect"
-import { boundedJson } from "../../database/BoundedJson.ts"
-import { shortened, toInteger } from "../../domain/Bounds.ts"
-import type { ContentBlock, ToolUseBlock } from "../../domain/ContentBlock.ts"
-import type { Model } from "../../domain/Model.ts"
+import { boundedJson } from "../database/BoundedJson.ts"
+import { shortened, toInteger } from "../domain/Bounds.ts"
+import type { ContentBlock, ToolUseBlock } from "../domain/ContentBlock.ts"
+import type { Model } from "../domain/Model.ts"
 import type { ModelReply } from "./LanguageModel.ts"
 
 /** Bounds of what a provider answers, the same for all providers. A provider may be any endpoint, so that no field of an answer is trusted. */

@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import type { DocumentBlock, ToolResultBlock, ToolResultContent } from "../../domain/ContentBlock.ts"
+import type { DocumentBlock, ToolResultBlock, ToolResultContent } from "../domain/ContentBlock.ts"
 import type { ModelRequest, Turn } from "./LanguageModel.ts"
 
 /** For stored tasks that name no model: what proxies map to something of their own. */

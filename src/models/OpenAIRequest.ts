@@ -8,9 +8,8 @@ import type {
   ThinkingBlock,
   ToolResultBlock,
   ToolResultContent
-} from "../../domain/ContentBlock.ts"
-import type { ToolDefinition } from "../Tools.ts"
-import type { ModelRequest, Turn } from "./LanguageModel.ts"
+} from "../domain/ContentBlock.ts"
+import type { ModelRequest, ToolDefinition, Turn } from "./LanguageModel.ts"
 import { defaultModel, isReasoningId, type ModelTraits, traitsOf } from "./OpenAIModels.ts"
 
 /**

@@ -1,6 +1,6 @@
 import { Effect, Layer, Option, Redacted } from "effect"
-import { Settings, type SettingsValues } from "../../config/Settings.ts"
-import { shortened } from "../../domain/Bounds.ts"
+import { Settings, type SettingsValues } from "../config/Settings.ts"
+import { shortened } from "../domain/Bounds.ts"
 import { boundedModels, boundedReply } from "./Answers.ts"
 import { type LanguageModel, LanguageModels, ModelError, providerTitles } from "./LanguageModel.ts"
 import { providers } from "./Providers.ts"
