@@ -45,7 +45,7 @@ const freshFor = Duration.toMillis(replacedWithin) / 2
 const movedNote =
   "This task continues on another desktop, since the one before does not answer any more. The task's files are on the new desktop too; windows, programs and everything else that was done before are not. Look at the screen before you go on."
 
-/** Runs one claimed task until it ends or this run no longer owns it (agent.md, "One task"). */
+/** Runs one claimed task until it ends or this run no longer owns it (docs/contract/agent.md, "One task"). */
 export class AgentLoop extends Context.Service<
   AgentLoop,
   {

@@ -13,7 +13,7 @@ import { withinLimits } from "./Screenshots.ts"
 import { toolDefinitions } from "./Tools.ts"
 import { type Reader, type Rendered, toTurns } from "./Turns.ts"
 
-/** Of the context window; a reply that used more has the conversation summarised (agent.md, "Summaries"). */
+/** Of the context window; a reply that used more has the conversation summarised (docs/contract/agent.md, "Summaries"). */
 const summaryShare = 0.75
 const defaultContextWindow = 200_000
 

@@ -34,7 +34,7 @@ interface Place {
 /** Makes an effect interruptible again. */
 type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
-/** Carries out tool calls (agent.md, "Tool results"). Whatever goes wrong becomes a result for the model to read. */
+/** Carries out tool calls (docs/contract/agent.md, "Tool results"). Whatever goes wrong becomes a result for the model to read. */
 export class ToolRunner extends Context.Service<
   ToolRunner,
   {

@@ -20,7 +20,7 @@ export type ToolCall =
       readonly scheduledFor: DateTime.Utc | undefined
     }
 
-/** A tool as it is offered to a model; `inputSchema` is JSON Schema. Names and parameters are a contract (agent.md, "Tools"). */
+/** A tool as it is offered to a model; `inputSchema` is JSON Schema. Names and parameters are a contract (docs/contract/agent.md, "Tools"). */
 export interface ToolDefinition {
   readonly name: string
   readonly description: string
@@ -171,7 +171,7 @@ const tools: ReadonlyArray<Tool> = [
     Schema.Struct({
       path: Schema.NonEmptyString.check(
         Schema.isMaxLength(longest.path),
-        // The daemon puts the path between double quotes for a shell (desktop.md).
+        // The daemon puts the path between double quotes for a shell (docs/contract/desktop.md).
         Schema.makeFilter(
           (path) => !/["$`\p{Cc}]/u.test(path) || "expected a path without quotes, $, backquotes and control characters"
         )

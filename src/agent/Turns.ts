@@ -30,7 +30,7 @@ export interface Rendered {
 const unknownOutcome = "The result of this call is not known. Look at the screen before you go on."
 
 /**
- * The conversation as a model may be sent it, whatever the rows look like (agent.md, "always valid"): every tool_use is
+ * The conversation as a model may be sent it, whatever the rows look like (docs/contract/agent.md, "always valid"): every tool_use is
  * answered exactly once by the turn after it, results without their call become text, empty texts are left out, turns
  * alternate and the last is the user's. Nothing stored is changed.
  *
@@ -163,7 +163,7 @@ const userBlocks = (block: ContentBlock, answered: ReadonlySet<ToolResultBlock>)
   }
 }
 
-/** agent.md, "User control": the action in words, its input as JSON, images as images. */
+/** docs/contract/agent.md, "User control": the action in words, its input as JSON, images as images. */
 const userAction = (block: UserActionBlock): ReadonlyArray<ContentBlock> =>
   block.content.map((item) =>
     item.type === "image"

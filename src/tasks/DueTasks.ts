@@ -4,7 +4,7 @@ import type { SqlClient } from "effect/sql"
 type Operand = string | ReturnType<SqlClient.SqlClient["literal"]>
 
 /**
- * Whether the desktop may run the task `t` now (agent.md, "Pick"). A task that has been on a desktop stays with it, where its windows and
+ * Whether the desktop may run the task `t` now (docs/contract/agent.md, "Pick"). A task that has been on a desktop stays with it, where its windows and
  * files are, unless it had to leave; one that asks for a desktop by name waits for that. Run and wish are looked up task by task: as
  * joins they would make PostgreSQL read all tasks there are, in order to take one.
  */

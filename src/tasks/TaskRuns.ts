@@ -60,7 +60,7 @@ export class TaskRuns extends Context.Service<
     /** The model knows that the task has moved to this desktop. */
     readonly arrived: (lease: Lease) => Effect.Effect<void, LeaseLost | DatabaseUnavailable>
     /**
-     * Makes the next due task the desktop's own and RUNNING (agent.md, "Pick"). None when nothing is due, or while another
+     * Makes the next due task the desktop's own and RUNNING (docs/contract/agent.md, "Pick"). None when nothing is due, or while another
      * task holds the desktop: one that needs help or that the user controls keeps it.
      */
     readonly claim: (owner: Ownership) => Effect.Effect<Option.Option<Claim>, WorkerReplaced | DatabaseUnavailable>

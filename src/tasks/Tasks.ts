@@ -46,7 +46,7 @@ export class Tasks extends Context.Service<
     readonly update: (id: TaskId, patch: TaskPatch) => Effect.Effect<Task, TaskNotFound | DatabaseUnavailable, Caller>
     /** Deletes the task with all that belongs to it; a running one stops. */
     readonly remove: (id: TaskId) => Effect.Effect<void, TaskNotFound | DatabaseUnavailable, Caller>
-    /** Gives the desktop to the user: the run stops at once and what the user does is captured (agent.md, "User control"). */
+    /** Gives the desktop to the user: the run stops at once and what the user does is captured (docs/contract/agent.md, "User control"). */
     readonly takeover: (
       id: TaskId
     ) => Effect.Effect<Task, TaskNotFound | TaskNotUnderAgentControl | DatabaseUnavailable, Caller>
