@@ -181,7 +181,7 @@ const tools: ReadonlyArray<Tool> = [
     Schema.Struct({
       path: Schema.NonEmptyString.check(
         Schema.isMaxLength(longest.path),
-        // The daemon puts the path between double quotes for a shell (desktop.md).
+        // The daemon puts the path between double quotes for a shell (docs/contract/desktop.md).
         Schema.makeFilter(
           (path) => !/["$`\p{Cc}]/u.test(path) || "expected a path without quotes, $, backquotes and control characters"
         )

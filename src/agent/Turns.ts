@@ -163,7 +163,7 @@ const userBlocks = (block: ContentBlock, answered: ReadonlySet<ToolResultBlock>)
   }
 }
 
-/** agent.md, "User control": the action in words, its input as JSON, images as images. */
+/** docs/contract/agent.md, "User control": the action in words, its input as JSON, images as images. */
 const userAction = (block: UserActionBlock): ReadonlyArray<ContentBlock> =>
   block.content.map((item) =>
     item.type === "image"

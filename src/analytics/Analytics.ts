@@ -7,7 +7,7 @@ import type { TaskId } from "../domain/Task.ts"
 
 const patience = Duration.seconds(30)
 
-/** Reports of ended tasks to BYTEBOT_ANALYTICS_ENDPOINT (agent.md, "Analytics"). */
+/** Reports of ended tasks to BYTEBOT_ANALYTICS_ENDPOINT (docs/contract/agent.md, "Analytics"). */
 export class Analytics extends Context.Service<
   Analytics,
   {

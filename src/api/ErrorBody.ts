@@ -16,7 +16,7 @@ import {
 import { RequestTooLarge, UnsupportedBody } from "./RequestErrors.ts"
 
 /**
- * The one place that says which status and which body each tagged error has on the wire (rest.md, "General"). The codecs
+ * The one place that says which status and which body each tagged error has on the wire (docs/contract/rest.md, "General"). The codecs
  * work both ways: a client derived from the API gets the tagged error back.
  */
 

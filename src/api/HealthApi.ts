@@ -17,7 +17,7 @@ const healthy = { status: Schema.Literal("healthy") }
 const unhealthy = { status: Schema.Literal("unhealthy"), reason: Schema.String }
 
 /**
- * For people, load balancers and orchestrators (rest.md, the Rust version's routes). `/health`, `/health/detailed` and `/health/ready`
+ * For people, load balancers and orchestrators (docs/contract/rest.md, the Rust version's routes). `/health`, `/health/detailed` and `/health/ready`
  * answer 503 while the service can't work; `/health/live` only says that the process answers: restarting it would not help then.
  */
 export class HealthApi extends HttpApiGroup.make("health").add(

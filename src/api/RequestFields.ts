@@ -19,7 +19,7 @@ const notEmpty = expecting("text that is not empty")
 
 export const NonEmptyText = Schema.String.annotate(notEmpty).check(Schema.isNonEmpty(notEmpty), withoutNul)
 
-/** Any text is an id that can be looked up (rest.md), but for NUL. */
+/** Any text is an id that can be looked up (docs/contract/rest.md), but for NUL. */
 export const TaskIdText = TaskId.check(withoutNul)
 
 /** A codec from a plain function; None for what is not such a value. */
@@ -127,7 +127,7 @@ const queryParameter = <A>(
     (value) => (value === undefined ? "" : print(value))
   )
 
-/** A whole number as parseInt reads it: `1.9` is 1 and `5abc` is 5 (rest.md, "Bad query values"). Empty means absent. */
+/** A whole number as parseInt reads it: `1.9` is 1 and `5abc` is 5 (docs/contract/rest.md, "Bad query values"). Empty means absent. */
 export const queryNumber = (minimum: number, maximum: number) =>
   queryParameter(
     Schema.Int,

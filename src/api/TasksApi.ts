@@ -46,7 +46,7 @@ export const TaskPatchPayload = Schema.Struct({
 
 const params = { id: TaskIdText }
 
-/** Tasks: create, find, steer and delete them (rest.md, "Endpoints of the original"). */
+/** Tasks: create, find, steer and delete them (docs/contract/rest.md, "Endpoints of the original"). */
 export class TasksApi extends HttpApiGroup.make("tasks")
   .add(
     HttpApiEndpoint.post("create", "/tasks", {

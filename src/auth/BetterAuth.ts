@@ -40,7 +40,7 @@ const attempt = <A>(call: () => Promise<A>, isFailure: (value: A) => boolean = (
   )
 
 /**
- * Better Auth (https://better-auth.com) on the original's tables (database.md): e-mail and password, sessions, cookies, bearer tokens.
+ * Better Auth (https://better-auth.com) on the original's tables (docs/contract/database.md): e-mail and password, sessions, cookies, bearer tokens.
  * It is loaded only where accounts are on.
  */
 const make = Effect.gen(function* () {

@@ -14,7 +14,7 @@ export type SettingsValues = typeof SettingsSchema.Type & {
   readonly notices: ReadonlyArray<string>
 }
 
-/** Every setting of the service (contract/configuration.md), read once at start. */
+/** Every setting of the service (docs/contract/configuration.md), read once at start. */
 export class Settings extends Context.Service<Settings, SettingsValues>()("bytebot/Settings") {
   /** Reads the environment and `.env` in the working folder; the environment wins. */
   static readonly layer: Layer.Layer<Settings, SettingsInvalid> = Layer.effect(

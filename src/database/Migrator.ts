@@ -22,7 +22,7 @@ const Entry = Schema.Struct({ name: Schema.String, checksum: Schema.String })
 /**
  * Brings the schema up to date, in one transaction: after a failure the database is as it was before. Processes that start at once
  * wait for the first of them and then find nothing to do. A database of the original is adopted at whatever state it is, every row kept,
- * and its ledger then tells the original that nothing is pending (contract/database.md, "What our migrator must do at start").
+ * and its ledger then tells the original that nothing is pending (docs/contract/database.md, "What our migrator must do at start").
  */
 export const migrate: Effect.Effect<MigrationRun, MigrationError, SqlClient.SqlClient> = Effect.flatMap(
   readMigrations,

@@ -63,7 +63,7 @@ const owned = { userId: text }
 const ownedMessage = { ...message, ...owned }
 
 /**
- * The states of the original's schema, oldest first (contract/database.md, "The original's migration history"). Names and types of columns
+ * The states of the original's schema, oldest first (docs/contract/database.md, "The original's migration history"). Names and types of columns
  * only: nullability, defaults and foreign keys are brought in line whatever they are.
  */
 export const originalHistory: ReadonlyArray<OriginalState> = [

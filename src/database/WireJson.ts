@@ -1,5 +1,5 @@
 /**
- * SQL expressions that build the wire's JSON of a row, with the keys in the contract's order (rest.md) and dates as
+ * SQL expressions that build the wire's JSON of a row, with the keys in the contract's order (docs/contract/rest.md) and dates as
  * ISO instants. Rows are read in this one shape everywhere; jsonb columns keep the order PostgreSQL gives them.
  */
 

@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 
-/** Actions of the desktop daemon (contract/desktop.md). They are the tools' inputs too, so each parameter is described for the model. */
+/** Actions of the desktop daemon (docs/contract/desktop.md). They are the tools' inputs too, so each parameter is described for the model. */
 
 /** X11 has 16 bits for a coordinate; the daemon moves what is off the screen to its edge. */
 const pixels = Schema.isBetween({ minimum: -32_768, maximum: 32_767 })
@@ -22,7 +22,7 @@ const Delay = Schema.optionalKey(
 )
 const countTo = (maximum: number) => Schema.Int.check(Schema.isBetween({ minimum: 1, maximum }))
 
-/** Typing takes about 200 ms for a character (desktop.md, "Times"); pasting takes no time. */
+/** Typing takes about 200 ms for a character (docs/contract/desktop.md, "Times"); pasting takes no time. */
 const longest = { typed: 10_000, pasted: 1_000_000 }
 
 /** The longest wait in one action, and all that the daemon may take for any other; in milliseconds. */
@@ -69,14 +69,14 @@ export interface DesktopAction {
   readonly parameters: Readonly<Record<string, Schema.Json>>
 }
 
-/** The daemon's request body; an empty `holdKeys` is sent as absent (desktop.md). */
+/** The daemon's request body; an empty `holdKeys` is sent as absent (docs/contract/desktop.md). */
 export const actionBody = ({ action, parameters }: DesktopAction): Readonly<Record<string, Schema.Json>> => {
   const { holdKeys, ...others } = parameters
   return Array.isArray(holdKeys) && holdKeys.length > 0 ? { action, ...others, holdKeys } : { action, ...others }
 }
 
 /**
- * Milliseconds that the daemon may take for the action: what was measured on the real one (desktop.md, "Times"), doubled,
+ * Milliseconds that the daemon may take for the action: what was measured on the real one (docs/contract/desktop.md, "Times"), doubled,
  * and half a minute on top; bounded.
  */
 export const actionPatience = ({ action, parameters }: DesktopAction): number => {

@@ -35,7 +35,7 @@ export class DesktopFailed extends Schema.TaggedError<DesktopFailed>()("DesktopF
   message: Schema.String
 }) {}
 
-/** One desktop, through its daemon (contract/desktop.md). */
+/** One desktop, through its daemon (docs/contract/desktop.md). */
 export interface Desktop {
   /** Whether it answers; the same for all who ask for this desktop. */
   readonly contact: Contact

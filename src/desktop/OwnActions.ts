@@ -1,7 +1,7 @@
 import { Duration, Effect } from "effect"
 import type { ActionName } from "./DesktopAction.ts"
 
-/** Actions of ours during which the daemon reports nothing of its own (contract/desktop.md, "Input tracking"). */
+/** Actions of ours during which the daemon reports nothing of its own (docs/contract/desktop.md, "Input tracking"). */
 const unreported: ReadonlySet<ActionName> = new Set(["wait", "application"])
 
 /**

@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 
-/** Blocks of `Message.content`, provider-neutral (agent.md, "Content blocks"). Keys stand in the order jsonb gives them. */
+/** Blocks of `Message.content`, provider-neutral (docs/contract/agent.md, "Content blocks"). Keys stand in the order jsonb gives them. */
 
 export const TextBlock = Schema.Struct({ text: Schema.String, type: Schema.Literal("text") })
 

@@ -11,7 +11,7 @@ export const PoolStats = Schema.Struct({
 /** A migration that the database has; UTC. */
 export const AppliedMigration = Schema.Struct({ name: Schema.String, applied_at: Schema.DateTimeUtcFromString })
 
-/** How the database is; keys as in the Rust version (rest.md). Null where it is not known while the database is away. */
+/** How the database is; keys as in the Rust version (docs/contract/rest.md). Null where it is not known while the database is away. */
 export const DatabaseHealth = Schema.Struct({
   connected: Schema.Boolean,
   error: Schema.NullOr(Schema.String),

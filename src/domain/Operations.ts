@@ -3,7 +3,7 @@ import { Schema } from "effect"
 /** What runs. */
 export const Version = Schema.Struct({ service: Schema.String, version: Schema.String, node: Schema.String })
 
-/** Open sockets and the rooms they are in, each with its number of sockets (rest.md, the Rust version's routes). */
+/** Open sockets and the rooms they are in, each with its number of sockets (docs/contract/rest.md, the Rust version's routes). */
 export const SocketStatistics = Schema.Struct({
   websocket: Schema.Struct({
     total_connections: Schema.Int,

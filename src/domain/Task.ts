@@ -33,7 +33,7 @@ export const finishedStatuses: ReadonlyArray<TaskStatus> = ["COMPLETED", "FAILED
 export const Instant = Schema.DateTimeUtcFromString
 
 /**
- * A task as REST and Socket.IO show it; the order of the keys is part of the contract (rest.md, "Task object").
+ * A task as REST and Socket.IO show it; the order of the keys is part of the contract (docs/contract/rest.md, "Task object").
  * `model` and `result` are stored JSON, passed on as they are: older writers left other shapes there.
  */
 export const Task = Schema.Struct({

@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 
-/** What happened to a task; the names are those of the Socket.IO events (socketio.md). */
+/** What happened to a task; the names are those of the Socket.IO events (docs/contract/socketio.md). */
 export const TaskEventKind = Schema.Literals(["task_created", "task_updated", "new_message", "task_deleted"])
 export type TaskEventKind = typeof TaskEventKind.Type
 

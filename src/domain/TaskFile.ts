@@ -13,7 +13,7 @@ export const TaskFile = Schema.Struct({
 })
 export interface TaskFile extends Schema.Schema.Type<typeof TaskFile> {}
 
-/** Last segment of a file name, without what must never reach the desktop's shell (desktop.md); never empty. */
+/** Last segment of a file name, without what must never reach the desktop's shell (docs/contract/desktop.md); never empty. */
 export const desktopFileName = (name: string): string => {
   const base = name.split(/[/\\]/).at(-1) ?? ""
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is removed here

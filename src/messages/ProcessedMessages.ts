@@ -15,7 +15,7 @@ export interface MessageGroup {
 }
 
 /**
- * Groups messages, oldest first, the way the web UI shows them (rest.md, "Processed messages"): results of tools and the
+ * Groups messages, oldest first, the way the web UI shows them (docs/contract/rest.md, "Processed messages"): results of tools and the
  * actions of a user on the desktop appear on the agent's side. No message is lost, and their order stays.
  */
 export const groupMessages = (messages: ReadonlyArray<Message>): ReadonlyArray<MessageGroup> => {

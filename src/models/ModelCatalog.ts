@@ -20,7 +20,7 @@ const proxyContextWindow = 128_000
 export class ModelCatalog extends Context.Service<
   ModelCatalog,
   {
-    /** With BYTEBOT_LLM_PROXY_URL the proxy's models only, else those of every provider that has a key (rest.md, GET /tasks/models). */
+    /** With BYTEBOT_LLM_PROXY_URL the proxy's models only, else those of every provider that has a key (docs/contract/rest.md, GET /tasks/models). */
     readonly list: Effect.Effect<ReadonlyArray<Model>, ModelsUnavailable>
     /** For tasks that name none: BYTEBOT_DEFAULT_MODEL, else the first of the list. */
     readonly default: Effect.Effect<Model, ModelsUnavailable | NoModelConfigured>

@@ -88,7 +88,7 @@ const fields: Fields<ReturnType<typeof recordOf>> = {
   files: "json"
 }
 
-/** The first USER message: the description, a space, and a line for each file (rest.md, POST /tasks). */
+/** The first USER message: the description, a space, and a line for each file (docs/contract/rest.md, POST /tasks). */
 const firstMessage = (task: NewTask): string => {
   const files = task.files ?? []
   const lines = files.map((file) => `File ${file.name} written to desktop.`).join("\n")

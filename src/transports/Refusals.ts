@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
 import { Option, Schema } from "effect"
 
-/** Answers to what never becomes a request for a route; they have the wire's error body, too (rest.md, "General"). */
+/** Answers to what never becomes a request for a route; they have the wire's error body, too (docs/contract/rest.md, "General"). */
 
 const titles = {
   400: "Bad Request",

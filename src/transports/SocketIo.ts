@@ -18,7 +18,7 @@ import { SocketPort } from "./Server.ts"
 import { type Outgoing, RecoveryAdapter } from "./SocketIoRecovery.ts"
 import { SocketStats } from "./SocketStats.ts"
 
-/** Handshake values of the original (socketio.md); milliseconds and bytes. */
+/** Handshake values of the original (docs/contract/socketio.md); milliseconds and bytes. */
 const engineOptions = { pingInterval: 25_000, pingTimeout: 20_000, maxHttpBufferSize: 1_000_000 }
 
 /**
@@ -38,7 +38,7 @@ interface SocketData {
 type Gateway = SocketServer<DefaultEventsMap, DefaultEventsMap, DefaultEventsMap, SocketData>
 type ClientSocket = Socket<DefaultEventsMap, DefaultEventsMap, DefaultEventsMap, SocketData>
 
-/** The Socket.IO gateway (socketio.md): rooms per task, and every committed event to those who should have it. */
+/** The Socket.IO gateway (docs/contract/socketio.md): rooms per task, and every committed event to those who should have it. */
 export const layer = Layer.effectDiscard(
   Effect.gen(function* () {
     const settings = yield* Settings
@@ -187,7 +187,7 @@ const roomOf = (taskId: string): string => `task_${taskId}`
 
 const isForEveryone = ({ kind }: TaskEventPointer): boolean => kind === "task_created" || kind === "task_deleted"
 
-/** As on every response (rest.md, "General"): all origins, or the given ones with credentials. */
+/** As on every response (docs/contract/rest.md, "General"): all origins, or the given ones with credentials. */
 const corsOptions = (origins: Option.Option<ReadonlyArray<string>>) => {
   const methods = ["GET", "POST"]
   return Option.match(

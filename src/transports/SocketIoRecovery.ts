@@ -36,7 +36,7 @@ interface Sent extends Outgoing {
  * Socket.IO's in-memory adapter with connection state recovery
  * (https://socket.io/docs/v4/connection-state-recovery). Four things differ from the one that comes with it: what it keeps
  * is bounded, it knows who is awaited in a room, a client that had not received any event yet, so that it has no offset
- * to show, can have its rooms back too (`resume`): the web UI never joins again by itself (socketio.md), and events are sent by
+ * to show, can have its rooms back too (`resume`): the web UI never joins again by itself (docs/contract/socketio.md), and events are sent by
  * whoever calls `remember`, so that they can be encoded once: `emit` to rooms would not be recovered.
  */
 export class RecoveryAdapter extends Adapter {

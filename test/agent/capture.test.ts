@@ -8,7 +8,7 @@ import { migrated } from "../support/TestDatabase.ts"
 import { startService } from "../support/TestService.ts"
 import { until } from "../support/Waiting.ts"
 
-/** What a person does on the desktop becomes messages of the task that the person holds (contract/agent.md, "User control"). */
+/** What a person does on the desktop becomes messages of the task that the person holds (docs/contract/agent.md, "User control"). */
 
 const click = { type: "tool_use", name: "computer_click_mouse", input: { button: "left", clickCount: 1 } } as const
 

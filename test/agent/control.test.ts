@@ -6,7 +6,7 @@ import { decodeTask, request } from "../support/RestClient.ts"
 import { createTask, messagesOf, showTask, Stage, untilStatus } from "../support/Stage.ts"
 import { until } from "../support/Waiting.ts"
 
-/** What a person does while the agent works (contract/agent.md, "User control"). */
+/** What a person does while the agent works (docs/contract/agent.md, "User control"). */
 
 const click = {
   type: "tool_use",

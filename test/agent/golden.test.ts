@@ -16,7 +16,7 @@ import { startService } from "../support/TestService.ts"
 import { until } from "../support/Waiting.ts"
 
 /**
- * Recorded agent runs of the original, replayed through the real service (contract/agent.md, golden/agent-*.json) with every provider:
+ * Recorded agent runs of the original, replayed through the real service (docs/contract/agent.md, golden/agent-*.json) with every provider:
  * the same answers of the model give the same rows, events and requests to the desktop.
  */
 
@@ -123,9 +123,9 @@ const scenarios: ReadonlyArray<Scenario> = [
     end: "COMPLETED",
     deviate: (recording) => ({
       ...recording,
-      // agent.md, "Tool results": unknown tools are errors; the original reports success and looks at the screen.
+      // docs/contract/agent.md, "Tool results": unknown tools are errors; the original reports success and looks at the screen.
       ...refusing(recording, ["a16", "a17"]),
-      // desktop.md: an empty `holdKeys` is sent as absent; the original does so for some actions only.
+      // docs/contract/desktop.md: an empty `holdKeys` is sent as absent; the original does so for some actions only.
       desktop: recording.desktop.slice(0, -2).map(({ body, req }) => ({ req, body: withoutEmptyHoldKeys(body) }))
     })
   },
@@ -138,7 +138,7 @@ const scenarios: ReadonlyArray<Scenario> = [
     ],
     deviate: (recording) => ({
       ...recording,
-      // agent.md, 2: only the last segment of the name.
+      // docs/contract/agent.md, 2: only the last segment of the name.
       desktop: recording.desktop.map((entry) =>
         decodeSame(JSON.stringify(entry).replace("Desktop/../up.bin", "Desktop/up.bin"))
       )
@@ -149,7 +149,7 @@ const scenarios: ReadonlyArray<Scenario> = [
     end: "COMPLETED",
     deviate: (recording) => ({
       ...recording,
-      // agent.md, "User control": one task_updated for needs_help, where the original sends two equal ones.
+      // docs/contract/agent.md, "User control": one task_updated for needs_help, where the original sends two equal ones.
       socket: recording.socket.filter(
         (event, index, all) =>
           JSON.stringify(event.args) !== JSON.stringify(all[index - 1]?.args) || !isNeedsHelp(event.args[0])
@@ -192,7 +192,7 @@ const scenarios: ReadonlyArray<Scenario> = [
     },
     deviate: (recording) => ({
       ...recording,
-      // agent.md, "Summaries": parentId is the previous one; the original leaves it null.
+      // docs/contract/agent.md, "Summaries": parentId is the previous one; the original leaves it null.
       db: {
         ...recording.db,
         summaries: recording.db.summaries.map((summary, index, all) => ({
@@ -234,7 +234,7 @@ const scenarios: ReadonlyArray<Scenario> = [
   },
   { name: "provider-google", only: "google", end: "COMPLETED" },
   { name: "analytics-500", end: "COMPLETED" },
-  // agent.md, 4: the model is asked again, where the original fails the task at once.
+  // docs/contract/agent.md, 4: the model is asked again, where the original fails the task at once.
   { name: "empty-content", end: "FAILED", replies: () => Array.from({ length: 3 }, () => ({ content: [] })) },
   { name: "unknown-provider", end: "FAILED", replies: () => [] },
   { name: "missing-provider", end: "FAILED", replies: () => [] },
@@ -318,7 +318,7 @@ const withoutSignatures = (value: unknown): Schema.Json =>
     )
   )
 
-/** agent.md, 3e and 4: where the original leaves `result` and `error` null, we put the outcome into them. */
+/** docs/contract/agent.md, 3e and 4: where the original leaves `result` and `error` null, we put the outcome into them. */
 const withOutcome = (value: Schema.Json): Schema.Json =>
   decodeAny(
     JSON.stringify(value, (_, item) => {
@@ -391,7 +391,7 @@ const replay = (scenario: Scenario) =>
     })
     assert.strictEqual(created.status, 201)
     const { id } = decodeTask(created.json)
-    // Some recorded models are refused by REST (rest.md, "Create"); older rows hold them all the same.
+    // Some recorded models are refused by REST (docs/contract/rest.md, "Create"); older rows hold them all the same.
     yield* stage.sql`UPDATE "Task" SET "model" = ${JSON.stringify(expectedTask?.model)}::jsonb WHERE "id" = ${id}`
     yield* Effect.promise(() => socket.emitWithAck("join_task", id))
     yield* request(stage, "DELETE", "/tasks/gate")

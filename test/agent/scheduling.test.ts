@@ -10,7 +10,7 @@ import * as TestDatabase from "../support/TestDatabase.ts"
 import { startService } from "../support/TestService.ts"
 import { until } from "../support/Waiting.ts"
 
-/** Tasks that are to run later (agent.md, "Pick"). */
+/** Tasks that are to run later (docs/contract/agent.md, "Pick"). */
 
 const times = Schema.decodeUnknownSync(
   Schema.Struct({

@@ -9,7 +9,7 @@ import { settings as rows } from "../../src/config/SettingsTable.ts"
 const root = resolve(import.meta.dirname, "../..")
 const read = (name: string) => readFileSync(resolve(root, name), "utf8")
 
-/** The names of ../shared/contract/configuration.md, without the OTEL_ family. */
+/** The names of docs/contract/configuration.md, without the OTEL_ family. */
 const contract = [
   "DATABASE_URL",
   "PORT",

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 
 /**
- * The original's schema history, rebuilt from contract/database.md: what each of its migrations did, as Prisma would have run it. The names of
+ * The original's schema history, rebuilt from docs/contract/database.md: what each of its migrations did, as Prisma would have run it. The names of
  * the two types that Message had for its role before `Role` are not in the contract; any will do.
  */
 export const history: ReadonlyArray<{ readonly name: string; readonly statements: ReadonlyArray<string> }> = [

@@ -26,7 +26,7 @@ import { Ledger } from "./ledger.ts"
 import { decodePng, type Picture } from "./png.ts"
 import type { Point } from "./screen.ts"
 
-/** The desktop daemon bytebotd on the wire, with the answers recorded from the real one (contract/desktop.md). */
+/** The desktop daemon bytebotd on the wire, with the answers recorded from the real one (docs/contract/desktop.md). */
 
 export interface SocketConnection {
   readonly t: number

@@ -1,6 +1,6 @@
 import { posix } from "node:path"
 
-/** The daemon's files: kept in memory, with the answers and the odd behaviour of the real one (contract/desktop.md). */
+/** The daemon's files: kept in memory, with the answers and the odd behaviour of the real one (docs/contract/desktop.md). */
 
 export type WriteAnswer = { readonly success: boolean; readonly message: string }
 export type ReadAnswer =

@@ -8,7 +8,7 @@ import * as TestDatabase from "../support/TestDatabase.ts"
 import { startService } from "../support/TestService.ts"
 import { until } from "../support/Waiting.ts"
 
-/** What load balancers, orchestrators and people are told of the service's health (rest.md, the Rust version's routes). */
+/** What load balancers, orchestrators and people are told of the service's health (docs/contract/rest.md, the Rust version's routes). */
 
 const decodeHealth = Schema.decodeUnknownSync(
   Schema.Struct({

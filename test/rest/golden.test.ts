@@ -5,7 +5,7 @@ import { Effect, Schema } from "effect"
 import { differences } from "../support/Recording.ts"
 import { type Answer, RestService, recordedModels, type Sent } from "./RestService.ts"
 
-/** Every recorded request of the original, in its order, against the real service (contract/golden/rest.json). */
+/** Every recorded request of the original, in its order, against the real service (test/fixtures/golden/rest.json). */
 
 const Case = Schema.Struct({
   name: Schema.String,

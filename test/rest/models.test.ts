@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { RestService } from "./RestService.ts"
 
-/** What the original answered to `GET /tasks/models` without providers, and with a proxy (contract/golden/models.json). */
+/** What the original answered to `GET /tasks/models` without providers, and with a proxy (test/fixtures/golden/models.json). */
 
 const Case = Schema.Struct({
   name: Schema.String,

@@ -4,7 +4,7 @@ import { gzipSync } from "node:zlib"
 import { partsOf } from "../../src/transports/http/Multipart.ts"
 import { RestService, recordedModels } from "./RestService.ts"
 
-/** `POST /tasks` as multipart/form-data: documented by the original, absent in its code (contract/rest.md). */
+/** `POST /tasks` as multipart/form-data: documented by the original, absent in its code (docs/contract/rest.md). */
 
 const decodeTask = Schema.decodeUnknownSync(
   Schema.fromJsonString(

@@ -4,7 +4,7 @@ import { decodeTask, request } from "../support/RestClient.ts"
 import { createTask, messagesOf, reset, showTask, Stage, untilStatus } from "../support/Stage.ts"
 import { until } from "../support/Waiting.ts"
 
-/** `PATCH /tasks/:id`: documented by the original, absent in its code (contract/rest.md). */
+/** `PATCH /tasks/:id`: documented by the original, absent in its code (docs/contract/rest.md). */
 
 const decodeTimes = Schema.decodeUnknownSync(
   Schema.Struct({

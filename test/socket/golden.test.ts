@@ -11,7 +11,7 @@ import { startService } from "../support/TestService.ts"
 import { until } from "../support/Waiting.ts"
 import { ask, type Client, client, connected } from "./Clients.ts"
 
-/** The original's Socket.IO side, as recorded (contract/socketio.md, golden/socket.json). */
+/** The original's Socket.IO side, as recorded (docs/contract/socketio.md, golden/socket.json). */
 
 const Event = Schema.Struct({ client: Schema.String, event: Schema.String, args: Schema.Array(Schema.Json) })
 const Recording = Schema.Struct({
@@ -208,7 +208,7 @@ layer(World.layer, { timeout: "60 seconds", excludeTestServices: true })("Socket
         if (name === "left") yield* ask(each, "leave_task", { task_id: id })
       }
       yield* expectStep("add message", "POST", `/tasks/${id}/messages`, { message: "hello" })
-      // The original stores a message without text; ours refuses it (rest.md).
+      // The original stores a message without text; ours refuses it (docs/contract/rest.md).
       assert.strictEqual((yield* request(url, "POST", `/tasks/${id}/messages`, {})).status, 400)
       yield* expectStep("takeover", "POST", `/tasks/${id}/takeover`)
       yield* expectStep("takeover again (400)", "POST", `/tasks/${id}/takeover`)

@@ -8,7 +8,7 @@ import { startService } from "../support/TestService.ts"
 import { until } from "../support/Waiting.ts"
 import { ask, type Client, connected, payloads, untilConnected } from "./Clients.ts"
 
-/** What a client finds when it comes back after a short while (socketio.md, on the web UI). */
+/** What a client finds when it comes back after a short while (docs/contract/socketio.md, on the web UI). */
 
 class World extends Context.Service<World, { readonly url: string }>()("test/World") {
   static readonly layer = Layer.unwrap(

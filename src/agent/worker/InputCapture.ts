@@ -7,7 +7,7 @@ import { pngImage, type UserActionBlock } from "../../domain/ContentBlock.ts"
 import type { TaskId } from "../../domain/Task.ts"
 import { Conversations } from "../../messages/Conversations.ts"
 
-/** Actions of a person that are stored (contract/agent.md, "User control"). */
+/** Actions of a person that are stored (docs/contract/agent.md, "User control"). */
 const capturedActions: ReadonlySet<unknown> = new Set([
   "click_mouse",
   "drag_mouse",

@@ -5,7 +5,7 @@ import { Placement } from "../../placement/Placement.ts"
 import { DesktopStates } from "../../tasks/DesktopStates.ts"
 import { TaskRuns } from "../../tasks/TaskRuns.ts"
 
-/** How often due tasks are looked for without a message: the original's interval (contract/agent.md, "Pick"). */
+/** How often due tasks are looked for without a message: the original's interval (docs/contract/agent.md, "Pick"). */
 const checkInterval = "5 seconds"
 
 /** Marks scheduled tasks that are due, wakes idle workers and those that are gone, once in the cluster. */

@@ -12,7 +12,7 @@ interface EventDocs {
   readonly example: Schema.Json
 }
 
-/** What the service emits (socketio.md), with the schemas that REST has, too. */
+/** What the service emits (docs/contract/socketio.md), with the schemas that REST has, too. */
 export const events: ReadonlyArray<EventDocs> = [
   {
     kind: "task_created",

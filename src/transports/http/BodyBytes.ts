@@ -4,7 +4,7 @@ import type { HttpServerError, HttpServerRequest } from "effect/http"
 import { RequestTooLarge, UnsupportedBody } from "../../api/RequestErrors.ts"
 import { InvalidRequest } from "../../domain/TaskErrors.ts"
 
-/** Largest body, in bytes, as sent and once decompressed (rest.md, "General"). */
+/** Largest body, in bytes, as sent and once decompressed (docs/contract/rest.md, "General"). */
 export const maxBodyBytes = 50 * 1024 * 1024
 
 /** Past the limit a body is read on and thrown away, up to here, so that its client is still there to hear the refusal. */

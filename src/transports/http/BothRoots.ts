@@ -1,7 +1,7 @@
 import { Effect, Layer } from "effect"
 import { HttpRouter } from "effect/http"
 
-/** A router that mounts every route twice: at the root, and under `/api` for clients of earlier versions (rest.md). */
+/** A router that mounts every route twice: at the root, and under `/api` for clients of earlier versions (docs/contract/rest.md). */
 export const BothRoots: Layer.Layer<HttpRouter.HttpRouter, never, HttpRouter.HttpRouter> = Layer.effect(
   HttpRouter.HttpRouter,
   Effect.map(HttpRouter.HttpRouter, (router) => {

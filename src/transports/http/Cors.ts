@@ -1,6 +1,6 @@
 /**
  * CORS as the original answers it: every origin with `*`; with CORS_ORIGINS set, those origins only, echoed, with
- * credentials (rest.md, "General").
+ * credentials (docs/contract/rest.md, "General").
  */
 
 /** Headers for every response; `origins` undefined means all, `origin` is the request's. */

@@ -19,7 +19,7 @@ const taskPatch = payloadOf(TaskPatchPayload)
 const encodeCursor = Schema.encodeSync(TaskCursorText)
 const decodeStatus = Schema.decodeUnknownEffect(Schema.Struct({ status: queryChoice(TaskStatus) }))
 
-/** The statuses to list, none meaning all: `statuses` wins, and `status` is not even read then (rest.md). */
+/** The statuses to list, none meaning all: `statuses` wins, and `status` is not even read then (docs/contract/rest.md). */
 const wantedStatuses = (query: {
   readonly statuses?: ReadonlyArray<TaskStatus> | undefined
   readonly status?: typeof QueryText.Type

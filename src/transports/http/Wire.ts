@@ -14,7 +14,7 @@ type Unhandled = Effect.Effect<
 >
 
 /**
- * What every response has on the wire, whatever made it (rest.md, "General"): CORS headers, the charset of JSON, an
+ * What every response has on the wire, whatever made it (docs/contract/rest.md, "General"): CORS headers, the charset of JSON, an
  * entity tag and 304 where it matches, a body for unknown routes and unexpected failures. Answers OPTIONS itself.
  */
 export const Wire: Layer.Layer<never, never, HttpRouter.HttpRouter | Settings> = HttpRouter.middleware(
