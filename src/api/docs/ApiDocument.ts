@@ -1,4 +1,5 @@
 import { OpenApi } from "effect/http-api"
+import packageJson from "../../../package.json" with { type: "json" }
 import { Role, TaskPriority, TaskType } from "../../domain/Task.ts"
 import { Api } from "../Api.ts"
 import { operations } from "./Operations.ts"
@@ -145,7 +146,7 @@ export const apiDocument: Spec = {
   ...spec,
   info: {
     title: "Bytebot agent",
-    version: "0.1.0",
+    version: packageJson.version,
     description:
       "Accepts tasks in plain language, runs an AI model in a loop against a desktop, streams every step, lets a person take over and hand back. Every route is under `/api`, too. Events over Socket.IO are described at `/docs/events`."
   },

@@ -1,4 +1,5 @@
 import { Schema } from "effect"
+import packageJson from "../../../package.json" with { type: "json" }
 import { Message } from "../../domain/Message.ts"
 import { Task } from "../../domain/Task.ts"
 import type { TaskEventKind } from "../../domain/TaskEvent.ts"
@@ -62,7 +63,7 @@ const message = (name: string, payload: object, summary: string, example?: Schem
 /** The Socket.IO events as AsyncAPI 3.0 (https://www.asyncapi.com/docs/reference/specification/v3.0.0). */
 export const eventsDocument = {
   asyncapi: "3.0.0",
-  info: { title: "Bytebot agent: events", version: "0.1.0" },
+  info: { title: "Bytebot agent: events", version: packageJson.version },
   channels: {
     "/": {
       address: "/",

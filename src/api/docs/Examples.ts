@@ -1,3 +1,5 @@
+import packageJson from "../../../package.json" with { type: "json" }
+
 /** Examples for the API's documents: one task's story, as the wire shows it. A test decodes each by the schema it stands for. */
 
 const id = "5d2f3c1e-7a54-4b0e-9a0c-3f1b8f0f6a11"
@@ -55,7 +57,7 @@ export const message = {
 }
 
 const timestamp = "2026-11-24T08:00:00.000Z"
-const about = { timestamp, version: "0.1.0", service: "bytebot-agent" }
+const about = { timestamp, version: packageJson.version, service: "bytebot-agent" }
 
 export const health = {
   status: "healthy",

@@ -1,4 +1,5 @@
 import type { Schema } from "effect"
+import packageJson from "../../../package.json" with { type: "json" }
 import * as Example from "./Examples.ts"
 
 /** What the documents say of an operation beyond its types. */
@@ -91,7 +92,7 @@ export const operations: { readonly [operationId: string]: OperationDocs } = {
   "apiKeys.revoke": { summary: "Revoke a key", description: "Sockets that were opened with it are closed." },
   "operations.version": {
     summary: "What runs",
-    response: { service: "bytebot-agent", version: "0.1.0", node: "v24.21.0" }
+    response: { service: "bytebot-agent", version: packageJson.version, node: "v24.21.0" }
   },
   "operations.sockets": {
     summary: "Open sockets, and the rooms they are in",
