@@ -1,6 +1,6 @@
 import { Option, Schema } from "effect"
 import { boundedJson } from "../database/BoundedJson.ts"
-import { shortened, toInteger } from "../domain/Bounds.ts"
+import { integerOf, shortened } from "../domain/Bounds.ts"
 import { Coordinates } from "./DesktopAction.ts"
 
 /** What the daemon answers and reports (docs/contract/desktop.md), within bounds: a desktop runs programs that nobody knows, and may be hostile. */
@@ -54,7 +54,7 @@ export interface DesktopFile {
 export const desktopFile = (file: Extract<typeof ReadFile.Type, { readonly success: true }>): DesktopFile => ({
   data: file.data,
   name: shortened(file.name, longest.name),
-  size: toInteger(Number(file.size)),
+  size: integerOf(file.size),
   mediaType: /^[\w.+-]{1,127}\/[\w.+-]{1,127}(?=;|$)/.exec(file.mediaType)?.[0] ?? "application/octet-stream"
 })
 

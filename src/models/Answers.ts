@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto"
 import { type Effect, Option, Predicate, Schema } from "effect"
 import { boundedJson } from "../database/BoundedJson.ts"
-import { shortened, toInteger } from "../domain/Bounds.ts"
+import { integerOf, shortened, toInteger } from "../domain/Bounds.ts"
 import type { ContentBlock, ToolUseBlock } from "../domain/ContentBlock.ts"
 import type { Model } from "../domain/Model.ts"
 import type { ModelReply } from "./LanguageModel.ts"
@@ -37,10 +37,8 @@ export const decodeAnswer = <S extends Schema.Constraint & { readonly DecodingSe
 }
 
 /** A count of tokens at a path of a provider's statistics; 0 where there is no number. Statistics never fail an answer. */
-export const tokensAt = (usage: unknown, ...path: ReadonlyArray<string>): number => {
-  const value = path.reduce<unknown>((inner, key) => (Predicate.isObject(inner) ? inner[key] : undefined), usage)
-  return typeof value === "number" || typeof value === "string" ? toInteger(Number(value)) : 0
-}
+export const tokensAt = (usage: unknown, ...path: ReadonlyArray<string>): number =>
+  integerOf(path.reduce<unknown>((inner, key) => (Predicate.isObject(inner) ? inner[key] : undefined), usage))
 
 /** A text in a place where there should be one. */
 export const textIn = (value: Schema.Json | undefined): string => (typeof value === "string" ? value : "")

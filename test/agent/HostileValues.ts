@@ -18,6 +18,7 @@ export const hostileTexts: Readonly<Record<string, string>> = {
   "a text of 3 MB": `"${"x".repeat(3_000_000)}"`,
   "an empty list": "[]",
   "an empty object": "{}",
+  "an object that is no primitive value": '{"toString":null,"valueOf":null}',
   "a list of 30000": `[${"0,".repeat(29_999)}0]`,
   "JSON 100000 levels deep": `${"[".repeat(100_000)}${"]".repeat(100_000)}`,
   "a date that JavaScript has and PostgreSQL does not": '"+275760-09-13T00:00:00Z"',
