@@ -3,7 +3,6 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect } from "effect"
-import { freePort } from "./ServiceProcess.ts"
 import { until } from "./Waiting.ts"
 
 const page = new URL("../../docs/deployment.md", import.meta.url)
@@ -30,13 +29,12 @@ const configuration = (markdown: string, folder: string, port: number, target: s
   return `daemon off; worker_processes 1; pid ${folder}/pid; error_log stderr; user root; events {} http { access_log off; ${temporary}\n${server} }`
 }
 
-/** Debian's nginx as docs/deployment.md has it, on a free port of 127.0.0.1, until the scope closes. `folder` is its own. */
-export const nginxBefore = Effect.fnUntraced(function* (service: string) {
+/** Debian's nginx as docs/deployment.md has it, at a port of 127.0.0.1, until the scope closes. `folder` is its own. */
+export const nginxBefore = Effect.fnUntraced(function* (service: string, port: number) {
   const folder = yield* Effect.acquireRelease(
     Effect.promise(() => mkdtemp(join(tmpdir(), "bytebot-nginx-"))),
     (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
   )
-  const port = yield* freePort
   const markdown = yield* Effect.promise(() => readFile(page, "utf8"))
   const file = join(folder, "nginx.conf")
   yield* Effect.promise(() => writeFile(file, configuration(markdown, folder, port, new URL(service).host)))
