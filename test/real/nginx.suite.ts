@@ -1,10 +1,10 @@
 import { readdirSync } from "node:fs"
-import { request as httpRequest } from "node:http"
+import { request as httpsRequest } from "node:https"
 import { assert, beforeAll, describe, it, layer } from "@effect/vitest"
 import { Context, Effect, Fiber, Layer, Schema, Stream } from "effect"
 import { makeRpcClient } from "../../src/client/BytebotClient.ts"
 import { TaskId } from "../../src/domain/Task.ts"
-import { ask, connected, payloads } from "../socket/Clients.ts"
+import { ask, type Client, connected } from "../socket/Clients.ts"
 import { untilSeen, watch } from "../streams/Watcher.ts"
 import { nginxBefore } from "../support/Nginx.ts"
 import { requireProgram } from "../support/RealProgram.ts"
@@ -41,6 +41,14 @@ const create = Effect.fnUntraced(function* (url: string) {
   return decodeId(json).id
 })
 
+const untilReceived = ({ received }: Client, event: string, words: string) =>
+  until(
+    `${event} with "${words}"`,
+    Effect.sync(() =>
+      received.some(([name, payload]) => name === event && JSON.stringify(payload).includes(words)) ? true : undefined
+    )
+  )
+
 const say = Effect.fnUntraced(function* (url: string, id: string, message: string) {
   assert.strictEqual((yield* request(url, "POST", `/tasks/${id}/messages`, { message })).status, 201)
 })
@@ -49,7 +57,7 @@ const say = Effect.fnUntraced(function* (url: string, id: string, message: strin
 const statusFrom = (localAddress: string, url: string, headers: Readonly<Record<string, string>> = {}, body?: string) =>
   Effect.callback<number, Error>((resume) => {
     const method = body === undefined ? "GET" : "POST"
-    const outgoing = httpRequest(url, { method, localAddress, headers, agent: false }, (answer) => {
+    const outgoing = httpsRequest(url, { method, localAddress, headers, agent: false }, (answer) => {
       answer.resume()
       resume(Effect.succeed(answer.statusCode ?? 0))
     })
@@ -57,7 +65,10 @@ const statusFrom = (localAddress: string, url: string, headers: Readonly<Record<
     outgoing.end(body)
   })
 
-beforeAll(() => requireProgram("nginx", ["-v"], "nginx-light"))
+beforeAll(() => {
+  requireProgram("nginx", ["-v"], "nginx-light")
+  requireProgram("openssl", ["version"], "openssl")
+})
 
 layer(Proxied.layer, { timeout: "120 seconds", excludeTestServices: true })("behind nginx", (test) => {
   for (const path of ["", "/agent"]) {
@@ -90,8 +101,7 @@ layer(Proxied.layer, { timeout: "120 seconds", excludeTestServices: true })("beh
           const client = yield* connected(root, { path: `${path}/socket.io/`, transports: [transport] })
           yield* ask(client, "join_task", id)
           yield* say(url, id, `by ${transport}`)
-          const events = yield* payloads(client, 1)
-          assert.include(JSON.stringify(events), `by ${transport}`)
+          yield* untilReceived(client, "new_message", `by ${transport}`)
         })
       )
     }
@@ -149,7 +159,7 @@ layer(Proxied.layer, { timeout: "120 seconds", excludeTestServices: true })("beh
 const withAccounts = (path: string) =>
   Effect.gen(function* () {
     const port = yield* freePort
-    const root = `http://127.0.0.1:${port}`
+    const root = `https://127.0.0.1:${port}`
     const service = yield* startService({
       BYTEBOT_PROXIES: "1",
       BYTEBOT_LOGIN_LIMIT: "3",
@@ -190,6 +200,7 @@ describe("accounts behind nginx", () => {
         assert.strictEqual((yield* fromPage(root, `${url}/api/auth/sign-up/email`, "", account)).status, 200)
         const signedIn = yield* fromPage(root, `${url}/api/auth/sign-in/email`, "", account)
         assert.strictEqual(signedIn.status, 200)
+        assert.match(signedIn.headers.get("set-cookie") ?? "", /; Secure/)
         const cookie = cookieOf(signedIn)
         const task = {
           description: "by a page",
@@ -203,8 +214,8 @@ describe("accounts behind nginx", () => {
           transports: ["websocket"],
           extraHeaders: { cookie, origin: root }
         })
-        yield* fromPage(root, `${url}/tasks`, cookie, task)
-        assert.include(JSON.stringify(yield* payloads(client, 1)), "by a page")
+        yield* fromPage(root, `${url}/tasks`, cookie, { ...task, description: "a later one" })
+        yield* untilReceived(client, "task_created", "a later one")
       }).pipe(Effect.scoped)
     )
 
