@@ -51,7 +51,8 @@ const make = Effect.gen(function* () {
     Promise.all([import("better-auth"), import("better-auth/plugins/bearer"), import("./SqlDialect.ts")])
   )
   const dialect = yield* SqlDialect.make
-  const origin = Option.getOrElse(betterAuthUrl, () => `http://localhost:${port}`)
+  // Better Auth takes a path in its URL for the place of its routes; a proxy in front has taken that path away.
+  const { origin } = new URL(Option.getOrElse(betterAuthUrl, () => `http://localhost:${port}`))
   const trustedOrigins = [betterAuthTrustedOrigins, corsOrigins].flatMap((list) =>
     Option.getOrElse(list, () => []).filter((entry) => entry !== "*")
   )

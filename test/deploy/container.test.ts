@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
@@ -91,6 +92,15 @@ const Compose = Schema.Struct({
   volumes: Schema.Record(Schema.String, Schema.Json)
 })
 
+/**
+ * A value as Compose interpolates it, null where a required variable is missing. The forms `:-`, `:?` and `:+`, also nested, are the shell's
+ * (https://docs.docker.com/reference/compose-file/interpolation), so that a shell shows what they become.
+ */
+const interpolated = (text: string | undefined, variables: Readonly<Record<string, string>>): string | null => {
+  const { status, stdout } = spawnSync("/bin/sh", ["-c", `printf %s "${text}"`], { env: variables, encoding: "utf8" })
+  return status === 0 ? stdout : null
+}
+
 describe("compose.yaml", () => {
   const document: unknown = parse(read("compose.yaml"))
   const { services } = Schema.decodeUnknownSync(Compose)(document)
@@ -110,16 +120,27 @@ describe("compose.yaml", () => {
     assert.strictEqual(services.ui.environment.BYTEBOT_AGENT_BASE_URL, `http://agent:${defaultValues.port}`)
   })
 
-  it("has no default password, and pins the database by its digest", () => {
-    const required = /\$\{POSTGRES_PASSWORD:\?[^}]+\}/
-    assert.match(services.agent.environment.DATABASE_URL ?? "", required)
-    assert.match(services.database.environment.POSTGRES_PASSWORD ?? "", required)
+  it("pins the database by its digest", () => {
     assert.match(services.database.image, /^postgres:18@sha256:[0-9a-f]{64}$/)
   })
 
-  it("names no desktop where no profile starts one", () => {
+  it("does not start without a password, which the service and the database share", () => {
+    const [inUrl, own] = [services.agent.environment.DATABASE_URL, services.database.environment.POSTGRES_PASSWORD]
+    for (const text of [inUrl, own]) {
+      assert.isNull(interpolated(text, {}))
+      assert.isNull(interpolated(text, { POSTGRES_PASSWORD: "" }))
+    }
+    assert.strictEqual(interpolated(own, { POSTGRES_PASSWORD: "s3cret" }), "s3cret")
+    assert.include(interpolated(inUrl, { POSTGRES_PASSWORD: "s3cret" }), ":s3cret@database:")
+  })
+
+  it("configures a desktop where a profile starts one or a setting names one, and none otherwise", () => {
     const desktop = services.agent.environment.BYTEBOT_DESKTOP_BASE_URL
-    assert.strictEqual(desktop, `\${BYTEBOT_DESKTOP_BASE_URL:-\${COMPOSE_PROFILES:+http://desktop:9990}}`)
+    assert.strictEqual(interpolated(desktop, {}), "")
+    assert.strictEqual(interpolated(desktop, { COMPOSE_PROFILES: "bytebot" }), "http://desktop:9990")
+    const own = { BYTEBOT_DESKTOP_BASE_URL: "http://other:9990" }
+    assert.strictEqual(interpolated(desktop, own), "http://other:9990")
+    assert.strictEqual(interpolated(desktop, { ...own, COMPOSE_PROFILES: "bytebot" }), "http://other:9990")
   })
 
   it("lets the service end in its own time", () => {

@@ -45,6 +45,7 @@ const Kustomization = Schema.Struct({
   resources: Schema.Array(Schema.String),
   configMapGenerator: Schema.Tuple([Schema.Struct({ literals: Schema.Array(Schema.String) })])
 })
+const Secret = Schema.Struct({ stringData: Schema.Record(Schema.String, Schema.String) })
 const Policy = Schema.Struct({
   spec: Schema.Struct({
     ingress: Schema.Array(
@@ -124,6 +125,15 @@ describe("the manifests for Kubernetes", () => {
       rules.map(({ from }) => from),
       [[{ podSelector: { matchLabels: { "app.kubernetes.io/name": "bytebot-agent" } } }]]
     )
+  })
+
+  it("give an example of the secret that holds settings' names and no values, and is part of no kustomization", () => {
+    const { stringData } = Schema.decodeUnknownSync(Secret)(documents("secret.example", ".")[0])
+    const secrets = settings.filter(({ name }) => name in stringData)
+    assert.strictEqual(secrets.length, Object.keys(stringData).length)
+    assert.includeMembers(Object.keys(stringData), ["DATABASE_URL", "BETTER_AUTH_SECRET"])
+    for (const value of Object.values(stringData)) assert.strictEqual(value, "")
+    for (const { resources } of [kustomization, forOutside]) assert.notMatch(resources.join(), /secret/)
   })
 
   it("are all part of the kustomization", () => {

@@ -31,6 +31,17 @@ const render = (folder: string): ReadonlyArray<typeof Rendered.Type> => {
 const specOf = (kind: string, rendered: ReadonlyArray<typeof Rendered.Type>) =>
   rendered.filter((one) => one.kind === kind).map(({ spec }) => spec ?? {})
 
+const decodePolicy = Schema.decodeUnknownSync(
+  Schema.Struct({
+    ingress: Schema.Array(
+      Schema.Struct({
+        from: Schema.Array(Schema.Record(Schema.String, Schema.Json)),
+        ports: Schema.Array(Schema.Struct({ port: Schema.String }))
+      })
+    )
+  })
+)
+
 const selectorOf = (value: unknown) => Schema.decodeUnknownSync(Selector)(value).matchLabels
 
 describe("kustomize", () => {
@@ -39,10 +50,11 @@ describe("kustomize", () => {
   for (const folder of ["base", "ingress"]) {
     it(`restricts every policy, budget and service of ${folder} to the service's own pods`, () => {
       const rendered = render(folder)
-      const [policy] = specOf("NetworkPolicy", rendered)
+      const policies = specOf("NetworkPolicy", rendered)
+      assert.isNotEmpty(policies)
       const [budget] = specOf("PodDisruptionBudget", rendered)
       const [set] = specOf("StatefulSet", rendered)
-      assert.deepStrictEqual(selectorOf(policy?.podSelector), labels)
+      for (const { podSelector } of policies) assert.deepStrictEqual(selectorOf(podSelector), labels)
       assert.deepStrictEqual(selectorOf(budget?.selector), labels)
       assert.deepStrictEqual(selectorOf(set?.selector), labels)
       const services = specOf("Service", rendered)
@@ -52,6 +64,17 @@ describe("kustomize", () => {
         if (kind !== "ConfigMap") assert.isTrue(isLabelled(metadata.labels), `${kind} ${metadata.name}`)
     })
   }
+
+  it("lets pods of the same namespace reach the service, and with the ingress its controller's namespace", () => {
+    const namespaces = (folder: string) =>
+      specOf("NetworkPolicy", render(folder))
+        .flatMap((spec) => decodePolicy(spec).ingress)
+        .filter(({ ports }) => ports.some(({ port }) => port === "http"))
+        .flatMap(({ from }) => from)
+    assert.deepStrictEqual(namespaces("base"), [{ podSelector: {} }])
+    const controller = { namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "ingress-nginx" } } }
+    assert.sameDeepMembers([...namespaces("ingress")], [{ podSelector: {} }, controller])
+  })
 
   it("renders the ingress with TLS, the clients' addresses and accounts", () => {
     const rendered = render("ingress")

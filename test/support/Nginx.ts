@@ -1,9 +1,10 @@
-import { spawn } from "node:child_process"
+import { execFileSync, spawn } from "node:child_process"
+import { readFileSync } from "node:fs"
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { getCACertificates, setDefaultCACertificates } from "node:tls"
 import { Effect } from "effect"
-import { freePort } from "./ServiceProcess.ts"
 import { until } from "./Waiting.ts"
 
 const page = new URL("../../docs/deployment.md", import.meta.url)
@@ -22,7 +23,8 @@ const configuration = (markdown: string, folder: string, port: number, target: s
   const underPath = blockOf(markdown, "nginx-location") + location.split("\n").slice(2).join("\n")
   const server = main
     .replace("server 127.0.0.1:9991;", `server ${target};`)
-    .replace("listen 80;", `listen 127.0.0.1:${port};`)
+    .replace("listen 443 ssl;", `listen 127.0.0.1:${port} ssl;`)
+    .replaceAll(/\/etc\/ssl\/\w+\/agent\.example\.org/g, `${folder}/tls`)
     .replace(location, `${location}${underPath}`)
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
     .map((name) => `${name}_temp_path ${folder}/${name};`)
@@ -30,15 +32,25 @@ const configuration = (markdown: string, folder: string, port: number, target: s
   return `daemon off; worker_processes 1; pid ${folder}/pid; error_log stderr; user root; events {} http { access_log off; ${temporary}\n${server} }`
 }
 
-/** Debian's nginx as docs/deployment.md has it, on a free port of 127.0.0.1, until the scope closes. `folder` is its own. */
-export const nginxBefore = Effect.fnUntraced(function* (service: string) {
+/** A certificate for 127.0.0.1 in the folder, which this process trusts from now on. */
+const certify = (folder: string) => {
+  const files = ["-keyout", `${folder}/tls.key`, "-out", `${folder}/tls.pem`]
+  const subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+  execFileSync("openssl", ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", ...files, ...subject], {
+    stdio: "ignore"
+  })
+  setDefaultCACertificates([...getCACertificates("default"), readFileSync(`${folder}/tls.pem`, "utf8")])
+}
+
+/** Debian's nginx as docs/deployment.md has it, at a port of 127.0.0.1, until the scope closes. `folder` is its own. */
+export const nginxBefore = Effect.fnUntraced(function* (service: string, port: number) {
   const folder = yield* Effect.acquireRelease(
     Effect.promise(() => mkdtemp(join(tmpdir(), "bytebot-nginx-"))),
     (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
   )
-  const port = yield* freePort
   const markdown = yield* Effect.promise(() => readFile(page, "utf8"))
   const file = join(folder, "nginx.conf")
+  yield* Effect.sync(() => certify(folder))
   yield* Effect.promise(() => writeFile(file, configuration(markdown, folder, port, new URL(service).host)))
   const child = yield* Effect.acquireRelease(
     Effect.sync(() => spawn("nginx", ["-c", file, "-p", folder], { stdio: ["ignore", "inherit", "inherit"] })),
@@ -49,7 +61,7 @@ export const nginxBefore = Effect.fnUntraced(function* (service: string) {
         nginx.kill("SIGTERM")
       })
   )
-  const url = `http://127.0.0.1:${port}`
+  const url = `https://127.0.0.1:${port}`
   yield* until(
     "nginx answers",
     Effect.promise(() =>
