@@ -8,10 +8,10 @@ import { TaskEvents } from "./events/TaskEvents.ts"
 import { Health } from "./health/Health.ts"
 import { Startup } from "./health/Startup.ts"
 import { Stopping } from "./health/Stopping.ts"
+import { RequestLimits } from "./limits/RequestLimits.ts"
 import * as Logging from "./observability/Logging.ts"
 import * as Telemetry from "./observability/Telemetry.ts"
 import * as Services from "./Services.ts"
-import { RequestRate } from "./transports/http/RequestRate.ts"
 import { RouterSettings, Routes, StartingRoutes } from "./transports/http/Routes.ts"
 import * as Rpc from "./transports/Rpc.ts"
 import { Gauges } from "./transports/Gauges.ts"
@@ -56,7 +56,7 @@ const running = Layer.mergeAll(SocketIo.layer, notice).pipe(
   Layer.provide(
     Layer.provideMerge(
       Gauges.layer,
-      Layer.mergeAll(TaskEvents.layer, Health.layer, SocketStats.layer, RequestRate.layer)
+      Layer.mergeAll(TaskEvents.layer, Health.layer, SocketStats.layer, RequestLimits.configured)
     )
   ),
   Layer.provideMerge(Services.layer)

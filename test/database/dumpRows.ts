@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
-import { derived } from "../../src/database/dump/DumpTables.ts"
+import { unmoved } from "../../src/database/dump/DumpTables.ts"
 
 /** What a dump's format could stumble over. */
 export const awkwardTexts = [
@@ -85,7 +85,7 @@ export const contentOf = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const columns = yield* sql<{ table: string; names: string }>`
     SELECT table_name::text AS "table", string_agg(quote_ident(column_name), ', ' ORDER BY column_name) AS "names"
-    FROM information_schema.columns WHERE table_schema = 'public' AND table_name NOT LIKE 'cluster%' AND NOT ${sql.in("table_name", derived)} GROUP BY 1 ORDER BY 1`
+    FROM information_schema.columns WHERE table_schema = 'public' AND table_name NOT LIKE 'cluster%' AND NOT ${sql.in("table_name", unmoved)} GROUP BY 1 ORDER BY 1`
   const sequences = yield* sql<{
     name: string
   }>`SELECT sequencename::text AS "name" FROM pg_sequences WHERE schemaname = 'public' AND sequencename NOT LIKE 'cluster%'`
