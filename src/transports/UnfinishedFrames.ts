@@ -1,8 +1,8 @@
 import type { Duplex, Readable } from "node:stream"
 import { Context, Layer } from "effect"
 
-/** Bytes that all connections together may hold in frames and bodies that have not arrived whole: the largest frame, and then some. */
-const budget = 80 * 1024 * 1024
+/** Bytes that all connections together may hold in frames and bodies that have not arrived whole: the largest frame, and some more. */
+const budget = 64 * 1024 * 1024
 
 /** Bytes of an unfinished frame below which it is not worth cutting off. */
 const small = 64 * 1024
@@ -21,17 +21,17 @@ export interface Arriving {
 interface Frame {
   size: number
   limit: number
-  readonly refuse: () => void
+  readonly stream: Readable
 }
 
 /**
  * Bounds what arrives before anything of it is parsed: each frame, and all unfinished ones of this process together. Over the budget the
- * frame that began longest ago is refused: a client that uploads is faster than one that parks memory.
+ * frame that began longest ago loses its connection: a client that uploads is faster than one that parks memory.
  */
 export class UnfinishedFrames extends Context.Service<
   UnfinishedFrames,
   {
-    /** Counts what arrives on the stream until it closes; `refuse` has to end it. */
+    /** Counts what arrives on the stream until it closes; `refuse` has to end it when a frame is above the limit. */
     readonly watch: (stream: Readable, limit: number, refuse: () => void) => Arriving
   }
 >()("bytebot/UnfinishedFrames") {
@@ -44,23 +44,25 @@ export class UnfinishedFrames extends Context.Service<
       total -= frame.size
       frame.size = 0
     }
-    const refuse = (frame: Frame) => {
-      forget(frame)
-      frame.refuse()
-    }
     const oldest = (): Frame | undefined => {
       for (const frame of unfinished) if (frame.size > small) return frame
       return undefined
     }
     return UnfinishedFrames.of({
-      watch: (stream, limit, refuseStream) => {
-        const frame: Frame = { size: 0, limit, refuse: refuseStream }
+      watch: (stream, limit, refuse) => {
+        const frame: Frame = { size: 0, limit, stream }
         const count = ({ length }: Buffer | string) => {
           unfinished.add(frame)
           frame.size += length
           total += length
-          if (frame.size > frame.limit) return refuse(frame)
-          for (let next = oldest(); total > budget && next !== undefined; next = oldest()) refuse(next)
+          if (frame.size > frame.limit) {
+            forget(frame)
+            return refuse()
+          }
+          for (let next = oldest(); total > budget && next !== undefined; next = oldest()) {
+            forget(next)
+            next.stream.destroy()
+          }
         }
         // Unlike `on`, this does not make the stream flow before its reader is there.
         stream.prependListener("data", count)
