@@ -7,17 +7,19 @@ import { EventFeed } from "./events/EventFeed.ts"
 import { TaskEvents } from "./events/TaskEvents.ts"
 import { Health } from "./health/Health.ts"
 import { Stopping } from "./health/Stopping.ts"
+import { RequestLimits } from "./limits/RequestLimits.ts"
 import * as Logging from "./observability/Logging.ts"
 import { Startup } from "./observability/Startup.ts"
 import * as Telemetry from "./observability/Telemetry.ts"
 import * as Services from "./Services.ts"
+import { AddressConnections } from "./transports/AddressConnections.ts"
 import { Gauges } from "./transports/Gauges.ts"
-import { RequestRate } from "./transports/http/RequestRate.ts"
 import { RouterSettings, Routes, StartingRoutes } from "./transports/http/Routes.ts"
 import * as Rpc from "./transports/Rpc.ts"
 import * as Server from "./transports/Server.ts"
 import * as SocketIo from "./transports/SocketIo.ts"
 import { SocketStats } from "./transports/SocketStats.ts"
+import { UnfinishedFrames } from "./transports/UnfinishedFrames.ts"
 
 /** Says where the service listens, what it uses and what is missing, once it does listen. */
 const notice = Layer.effectDiscard(
@@ -56,7 +58,14 @@ const running = Layer.mergeAll(SocketIo.layer, notice).pipe(
   Layer.provide(
     Layer.provideMerge(
       Gauges.layer,
-      Layer.mergeAll(TaskEvents.layer, Health.layer, SocketStats.layer, RequestRate.layer)
+      Layer.mergeAll(
+        TaskEvents.layer,
+        Health.layer,
+        SocketStats.layer,
+        RequestLimits.configured,
+        AddressConnections.layer,
+        UnfinishedFrames.layer
+      )
     )
   ),
   Layer.provideMerge(Services.layer)

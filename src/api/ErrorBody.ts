@@ -2,7 +2,7 @@ import { Schema, SchemaTransformation } from "effect"
 import { HttpApiSchema } from "effect/http-api"
 import { AccountsOff, ApiKeyNotFound, Forbidden, Unauthorized } from "../domain/AccountErrors.ts"
 import { FileNotFound, ImageNotFound } from "../domain/AttachmentErrors.ts"
-import { TooManyRequests } from "../domain/LimitErrors.ts"
+import { TooManyOpen, TooManyRequests } from "../domain/LimitErrors.ts"
 import {
   DatabaseUnavailable,
   InvalidRequest,
@@ -105,6 +105,7 @@ export const TooManyRequestsBody = bodyOf(
   429,
   (message) => new TooManyRequests({ retryAfter: Number(/(\d+) s$/.exec(message)?.[1] ?? 60) })
 )
+export const TooManyOpenBody = bodyOf(TooManyOpen, 429, (message) => new TooManyOpen({ message }))
 export const ForbiddenBody = bodyOf(Forbidden, 403, (message) => new Forbidden({ message }))
 
 export const InvalidRequestBody = bodyOf(InvalidRequest, 400, (message) => new InvalidRequest({ message }))
@@ -129,6 +130,7 @@ export const DeclaredErrorBody = Schema.Union([
   UnauthorizedBody,
   ForbiddenBody,
   TooManyRequestsBody,
+  TooManyOpenBody,
   TaskNotFoundBody,
   FileNotFoundBody,
   ImageNotFoundBody,

@@ -3,6 +3,7 @@ import { Rpc, RpcGroup, RpcMiddleware } from "effect/rpc"
 import { Forbidden, Unauthorized } from "../domain/AccountErrors.ts"
 import type { Caller } from "../domain/Caller.ts"
 import { DesktopStatus } from "../domain/Desktop.ts"
+import { TooManyOpen, TooManyRequests } from "../domain/LimitErrors.ts"
 import { Message } from "../domain/Message.ts"
 import { Model } from "../domain/Model.ts"
 import { TaskUsage } from "../domain/ModelCall.ts"
@@ -21,10 +22,16 @@ import { SubscriberTooSlow, WatchedEvent } from "../domain/WatchedEvent.ts"
 import { NewTaskPayload } from "./NewTaskPayload.ts"
 import { NonEmptyText, TaskIdText, Text } from "./RequestFields.ts"
 
-/** Who asks, as for REST: by headers of the message, or else of the request that opened the socket. */
+/**
+ * Who asks, as for REST: by the headers of the request that opened the socket, to which a message may add a bearer token (`authorization`)
+ * and nothing else. Limits hold before a call is looked at.
+ */
 export class RpcAuthentication extends RpcMiddleware.Service<RpcAuthentication, { provides: Caller }>()(
   "bytebot/api/RpcAuthentication",
-  { error: Schema.Union([Unauthorized, Forbidden, DatabaseUnavailable]), requiredForClient: true }
+  {
+    error: Schema.Union([Unauthorized, Forbidden, TooManyRequests, TooManyOpen, DatabaseUnavailable]),
+    requiredForClient: true
+  }
 ) {}
 
 const task = { id: TaskIdText }

@@ -38,6 +38,7 @@ const authentication = (token: string | undefined) =>
 /**
  * The same operations over one WebSocket, and events as streams: `client.WatchTask({ id, after })`. The socket is opened again when it
  * breaks; a stream that broke can go on from the last `position`. Closes with the scope. Needs a global WebSocket (browsers, Node 22).
+ * The token goes along with each call: a socket takes frames above 1 MB (a task with files) once it has answered a smaller one.
  */
 export const makeRpcClient = ({ token, url }: Connection) =>
   Effect.gen(function* () {

@@ -50,7 +50,8 @@ export const settingsTable = {
   }),
   rateLimit: optional("BYTEBOT_RATE_LIMIT", Kind.integer(1, 1_000_000_000), {
     group: "Service",
-    meaning: "Most requests per minute of one user, or of one address where nobody is logged in; unset: no limit."
+    meaning:
+      "Most requests and RPC calls per minute of one user, or of one address where nobody is logged in; unset: no limit."
   }),
   requestTimeout: required("BYTEBOT_REQUEST_TIMEOUT", Kind.milliseconds(1), {
     group: "Service",
@@ -60,7 +61,8 @@ export const settingsTable = {
   socketsPerAddress: required("BYTEBOT_SOCKETS_PER_ADDRESS", Kind.integer(1, 1_000_000), {
     group: "Service",
     default: "1000",
-    meaning: "Most Socket.IO connections of one address."
+    meaning:
+      "Most connections and streams that one address holds open at one replica: Socket.IO, RPC and its streams, event streams."
   }),
   maxFiles: required("BYTEBOT_MAX_FILES", Kind.integer(0, 10_000), {
     group: "Service",
@@ -240,7 +242,8 @@ export const settingsTable = {
   }),
   redisUrl: optional("REDIS_URL", Kind.secretUrl("redis:", "rediss:"), {
     group: "Replicas and events",
-    meaning: "Redis that carries the events to the replicas, redis://user:password@host:6379; unset: PostgreSQL does."
+    meaning:
+      "Redis that carries events to the replicas and counts requests, redis://user:password@host:6379; unset: PostgreSQL does."
   }),
 
   authEnabled: required("AUTH_ENABLED", Kind.boolean, {
@@ -271,7 +274,7 @@ export const settingsTable = {
   loginLimit: required("BYTEBOT_LOGIN_LIMIT", Kind.integer(1, 1_000_000), {
     group: "Accounts",
     default: "20",
-    meaning: "Most attempts to log in, or to make an account, per minute and address."
+    meaning: "Most attempts to log in, or to make an account, per minute and address, at all replicas together."
   }),
 
   otelEndpoint: optional("OTEL_EXPORTER_OTLP_ENDPOINT", Kind.baseUrl, {

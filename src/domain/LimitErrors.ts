@@ -10,3 +10,10 @@ export class TooManyRequests extends Schema.TaggedError<TooManyRequests>()(
     return `Too many requests: try again in ${this.retryAfter} s`
   }
 }
+
+/** A connection has too many calls or streams open, or an address too many connections and streams (429). */
+export class TooManyOpen extends Schema.TaggedError<TooManyOpen>()(
+  "TooManyOpen",
+  { message: Schema.String },
+  { httpApiStatus: 429 }
+) {}

@@ -40,3 +40,11 @@ export const connect = (url: Redacted.Redacted, onEnd: (reason: RedisUnavailable
     }),
     (client) => Effect.sync(() => client.destroy()).pipe(Effect.ignoreCause)
   )
+
+/** Effect's Redis service, which comes back by itself. Commands fail while Redis is away, instead of waiting for it. */
+export const reconnecting = (url: Redacted.Redacted) =>
+  // Hundreds of modules, which most replicas do not need.
+  Effect.map(
+    Effect.promise(() => import("@effect/platform-node/NodeRedis")),
+    ({ layer }) => layer({ url: Redacted.value(url), disableOfflineQueue: true, socket: { connectTimeout } })
+  )

@@ -9,7 +9,7 @@ import { connect, unavailable } from "./RedisConnection.ts"
 const ended = (error: { readonly message: string }) => new NotificationsEnded({ reason: error.message })
 
 /** One Redis may serve several databases, whose events have ids of their own: the channel says which one they are of. */
-const channelOf = Effect.gen(function* () {
+export const channelOf = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const [row] = yield* sql<{ database: string }>`
     SELECT md5(concat_ws(' ', current_database(), current_schema(), (SELECT oid FROM pg_database WHERE datname = current_database()),

@@ -1,3 +1,4 @@
+import { isIPv6 } from "node:net"
 import { Option } from "effect"
 
 /** Where nobody knows who asks, as on a Unix socket. */
@@ -16,4 +17,28 @@ export const clientAddress = (
   if (proxies === 0 || forwardedFor === undefined) return own
   const addresses = forwardedFor.split(",").map((address) => address.trim())
   return addresses.at(-proxies) ?? addresses[0] ?? own
+}
+
+/** Characters of the longest address as text, with a zone. What is longer comes from a client, and is no address. */
+const longest = 64
+
+/**
+ * What limits count an address as. Of IPv6 it is the first 64 bits: a network of that size is the least that a customer gets (RFC 6177), so
+ * that one machine has all addresses in it. IPv4 may come as IPv6 (`::ffff:192.0.2.1`).
+ */
+export const limitKey = (address: string): string => {
+  const plain = address.slice(0, longest).replace(/^::ffff:(?=\d+\.)/i, "")
+  if (!isIPv6(plain)) return `address ${plain}`
+  const [head = "", tail] = plain.replace(/%.*$/, "").split("::")
+  const groups = head === "" ? [] : head.split(":")
+  const after = tail === undefined || tail === "" ? [] : tail.split(":")
+  const filled = [
+    ...groups,
+    ...Array.from({ length: Math.max(0, 8 - groups.length - after.length) }, () => "0"),
+    ...after
+  ]
+  return `address ${filled
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group, 16).toString(16))
+    .join(":")}::/64`
 }

@@ -6,9 +6,12 @@ export interface EncodedEvent {
   readonly options: { readonly compress: boolean; readonly wsPreEncodedFrame: ReadonlyArray<Buffer> }
 }
 
-/** `payload` is JSON text, as `JSON.stringify` writes it; `name` and `offset` need no escapes. */
-export const encodeEvent = (name: string, payload: string, offset: string): EncodedEvent => {
-  const text = `2["${name}",${payload},"${offset}"]`
+/**
+ * `payload` is JSON text, as `JSON.stringify` writes it; `name` and `offset` need no escapes. The offset is a second argument, for clients
+ * that recover by it.
+ */
+export const encodeEvent = (name: string, payload: string, offset?: string): EncodedEvent => {
+  const text = offset === undefined ? `2["${name}",${payload}]` : `2["${name}",${payload},"${offset}"]`
   // "4" is engine.io's type of a message.
   return { text, options: { compress: true, wsPreEncodedFrame: [textFrame(`4${text}`)] } }
 }
@@ -32,4 +35,13 @@ const textFrame = (text: string): Buffer => {
   }
   frame.write(text, headerSize)
   return frame
+}
+
+/** Makes the value when it is first asked for. */
+export const once = <A>(make: () => A): (() => A) => {
+  let made: { readonly value: A } | undefined
+  return () => {
+    made ??= { value: make() }
+    return made.value
+  }
 }

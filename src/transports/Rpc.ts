@@ -1,5 +1,6 @@
 import { Effect, Layer, Schema, Stream } from "effect"
-import { RpcSerialization, RpcServer } from "effect/rpc"
+import { Headers } from "effect/http"
+import { RpcSchema, RpcSerialization, RpcServer } from "effect/rpc"
 import { RpcApi, RpcAuthentication } from "../api/RpcApi.ts"
 import { Accounts } from "../auth/Accounts.ts"
 import { Caller } from "../domain/Caller.ts"
@@ -7,22 +8,48 @@ import { Message } from "../domain/Message.ts"
 import { Task, TaskId } from "../domain/Task.ts"
 import type { WatchedEvent } from "../domain/WatchedEvent.ts"
 import { EventFeed, type FeedItem, type Watch } from "../events/EventFeed.ts"
+import { RequestLimits } from "../limits/RequestLimits.ts"
 import { Messages } from "../messages/Messages.ts"
 import { ModelCatalog } from "../models/ModelCatalog.ts"
 import { DesktopStates } from "../tasks/DesktopStates.ts"
 import { Tasks } from "../tasks/Tasks.ts"
 import { Usage } from "../tasks/Usage.ts"
 import { newTaskOf } from "./NewTaskOf.ts"
+import { CurrentConnection, type RpcConnection, RpcConnections } from "./RpcConnection.ts"
 import { checkedJson } from "./RpcMessages.ts"
+import * as RpcProtocol from "./RpcProtocol.ts"
 
 const authentication = Layer.effect(
   RpcAuthentication,
-  Effect.map(
-    Accounts,
-    ({ identify }) =>
-      (call, { headers }) =>
-        Effect.flatMap(identify({ headers, mayChange: true }), (caller) => Effect.provideService(call, Caller, caller))
-  )
+  Effect.gen(function* () {
+    const { identify } = yield* Accounts
+    const limits = yield* RequestLimits
+
+    /** As for REST: users are counted by themselves, and callers without an account by address. */
+    const identified = Effect.fnUntraced(function* (connection: RpcConnection, authorization: string | undefined) {
+      const { address } = connection
+      const headers =
+        authorization === undefined
+          ? connection.headers
+          : Headers.set(connection.headers, "authorization", authorization)
+      const caller = yield* Effect.tapError(identify({ headers, mayChange: true }), () => limits.countRequest(address))
+      connection.identified()
+      yield* limits.countRequest(caller.userId === null ? address : `user ${caller.userId}`)
+      return caller
+    })
+
+    return (call, { headers, rpc }) =>
+      Effect.gen(function* () {
+        const connection = yield* CurrentConnection
+        if (connection === undefined) return yield* Effect.die(new Error("An RPC call outside of a connection"))
+        return yield* connection.limited(
+          RpcSchema.isStreamSchema(rpc.successSchema),
+          Effect.flatMap(identified(connection, headers.authorization), (caller) =>
+            Effect.provideService(call, Caller, caller)
+          )
+        )
+      })
+  })
 )
 
 const decodeTask = Schema.decodeUnknownEffect(Task)
@@ -80,6 +107,7 @@ const handlers = RpcApi.toLayer(
 )
 
 /** Effect RPC over WebSocket at `/rpc`, as JSON. */
-export const layer = RpcServer.layerHttp({ group: RpcApi, path: "/rpc", protocol: "websocket" }).pipe(
-  Layer.provide([handlers, authentication, Layer.succeed(RpcSerialization.RpcSerialization, checkedJson)])
+export const layer = RpcServer.layer(RpcApi).pipe(
+  Layer.provide([handlers, authentication, RpcProtocol.layer.pipe(Layer.provide(RpcConnections.layer))]),
+  Layer.provide(Layer.succeed(RpcSerialization.RpcSerialization, checkedJson))
 )

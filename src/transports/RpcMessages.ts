@@ -1,5 +1,6 @@
 import { Schema } from "effect"
 import { RpcSerialization } from "effect/rpc"
+import { shapeProblem } from "./JsonShape.ts"
 
 const Id = Schema.Union([Schema.String, Schema.Finite])
 
@@ -20,8 +21,8 @@ const isMessage = Schema.is(
 )
 
 /**
- * JSON, as Effect's own serialization, but that what is no message throws here, which the server answers with a defect, and not where it
- * would fail on it.
+ * JSON, as Effect's own serialization, but that frames of too many values, and what is no message, throw here, which the server answers
+ * with a defect, and not where it would fail on it.
  */
 export const checkedJson = RpcSerialization.RpcSerialization.of({
   ...RpcSerialization.json,
@@ -30,7 +31,10 @@ export const checkedJson = RpcSerialization.RpcSerialization.of({
     return {
       encode,
       decode: (bytes) => {
-        const messages = decode(bytes)
+        const text = typeof bytes === "string" ? bytes : new TextDecoder().decode(bytes)
+        const problem = shapeProblem(text)
+        if (problem !== undefined) throw new Error(problem)
+        const messages = decode(text)
         if (!messages.every((message) => isMessage(message))) throw new Error("This is no message of Effect RPC")
         return messages
       }

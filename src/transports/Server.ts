@@ -7,6 +7,7 @@ import { Context, Deferred, Duration, Effect, Layer, Schedule, Schema, Scope } f
 import { HttpServer } from "effect/http"
 import { NetAddress } from "effect/net"
 import { Settings } from "../config/Settings.ts"
+import { maxBodyBytes } from "./http/BodyBytes.ts"
 import { lacksHost, refuseConnection, refuseMalformed, refuseRequest } from "./Refusals.ts"
 
 /** The address can't be listened on; the message says what to do. */
@@ -83,7 +84,7 @@ export const layer = Layer.merge(
         serve: Effect.fnUntraced(function* (app, middleware) {
           // Closing this scope interrupts the requests that are still running.
           const scope = yield* Scope.fork(yield* Effect.scope, "parallel")
-          const webSockets = new NodeWS.WebSocketServer({ noServer: true })
+          const webSockets = new NodeWS.WebSocketServer({ noServer: true, maxPayload: maxBodyBytes })
           webSockets.on("wsClientError", ({ message }, socket) => refuseConnection(socket, 400, message))
           yield* put("http", {
             handleRequest: yield* NodeHttpServer.makeHandler(app, { scope, middleware }),

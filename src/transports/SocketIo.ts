@@ -10,16 +10,22 @@ import { Caller, type CallerIdentity, everybody } from "../domain/Caller.ts"
 import { TaskId } from "../domain/Task.ts"
 import type { TaskEvent, TaskEventPointer } from "../domain/TaskEvent.ts"
 import { payloadText } from "../events/EventFeed.ts"
+import { RequestLimits } from "../limits/RequestLimits.ts"
 import { TaskEvents } from "../events/TaskEvents.ts"
 import { Visibility } from "../tasks/Visibility.ts"
-import { clientAddress } from "./ClientAddress.ts"
-import { encodeEvent } from "./EncodedEvent.ts"
+import { engineLimits, tooMany } from "./EngineLimits.ts"
+import { encodeEvent, once } from "./EncodedEvent.ts"
+import { refuseConnection, refuseRequest } from "./Refusals.ts"
 import { SocketPort } from "./Server.ts"
+import * as boundedParser from "./SocketIoParser.ts"
 import { type Outgoing, RecoveryAdapter } from "./SocketIoRecovery.ts"
 import { SocketStats } from "./SocketStats.ts"
 
 /** Handshake values of the original (docs/contract/socketio.md); milliseconds and bytes. */
 const engineOptions = { pingInterval: 25_000, pingTimeout: 20_000, maxHttpBufferSize: 1_000_000 }
+
+/** Milliseconds in which a connection has to enter the namespace. */
+const connectTimeout = 10_000
 
 /**
  * Most that may wait in memory for one client to take it, in characters. More than is kept for recovery, so that a client
@@ -33,6 +39,8 @@ const mostRooms = 1_000
 /** What is remembered of a socket, also while its client is away. */
 interface SocketData {
   caller: CallerIdentity
+  /** Whether it gets offsets, to come back by. */
+  recovers: boolean
 }
 
 type Gateway = SocketServer<DefaultEventsMap, DefaultEventsMap, DefaultEventsMap, SocketData>
@@ -46,10 +54,12 @@ export const layer = Layer.effectDiscard(
     const port = yield* SocketPort
     const accounts = yield* Accounts
     const logins = yield* Logins
+    const limits = yield* RequestLimits
     const stats = yield* SocketStats
     const visibility = yield* Visibility
     const run = Effect.runForkWith(yield* Effect.context<never>())
 
+    const { known, keyOf, limitBody, limitFrames, mayOpen, follow } = yield* engineLimits
     // Never listens: socket.io attaches to it as to any server, and the port hands over what is for it.
     const inner = createServer()
     const io = yield* Effect.acquireRelease(
@@ -57,8 +67,10 @@ export const layer = Layer.effectDiscard(
         const server: Gateway = new SocketServer({
           ...engineOptions,
           cors: corsOptions(settings.corsOrigins),
+          connectTimeout,
           connectionStateRecovery: { skipMiddlewares: false },
-          adapter: RecoveryAdapter
+          adapter: RecoveryAdapter,
+          parser: boundedParser
         })
         return server.attach(inner)
       }),
@@ -70,36 +82,33 @@ export const layer = Layer.effectDiscard(
     // Socket.IO sends what was missed before it is known who has come back.
     recovery.restoresAtOnce = !accounts.areOn
 
+    io.engine.on("connection", follow)
+
     const send = (event: Outgoing): void => {
-      const { options, text } = encodeEvent(event.name, event.payload, recovery.remember(event))
+      const offset = recovery.remember(event)
+      const withOffset = once(() => encodeEvent(event.name, event.payload, offset))
+      const plain = once(() => encodeEvent(event.name, event.payload))
       const { sockets } = io.of("/")
-      for (const id of recovery.audience(event.rooms)) sockets.get(id)?.conn.write(text, options)
+      for (const id of recovery.audience(event.rooms)) {
+        const socket = sockets.get(id)
+        if (socket === undefined) continue
+        const { options, text } = socket.data.recovers ? withOffset() : plain()
+        socket.conn.write(text, options)
+      }
     }
 
-    const addressOf = ({ conn, handshake }: ClientSocket) => {
-      const { "x-forwarded-for": forwarded } = handshake.headers
-      return clientAddress(
-        settings.proxies,
-        Option.fromNullishOr(conn.remoteAddress),
-        typeof forwarded === "string" ? forwarded : forwarded?.join(",")
-      )
-    }
-    const perAddress = new Map<string, number>()
     io.use((socket, next) => {
-      const address = addressOf(socket)
-      const count = perAddress.get(address) ?? 0
-      if (count >= settings.socketsPerAddress) return next(new Error("Too many sockets of this address"))
-      perAddress.set(address, count + 1)
-      socket.conn.once("close", () => {
-        const left = (perAddress.get(address) ?? 1) - 1
-        if (left === 0) perAddress.delete(address)
-        else perAddress.set(address, left)
-      })
+      known(socket.conn)
+      socket.data.recovers = canRecover(socket)
+      // Socket.IO tells a client its pid only where it has one.
+      if (!socket.data.recovers) Reflect.set(socket, "pid", undefined)
       next()
     })
     io.use((socket, next) => {
       run(
         accounts.identify({ headers: handshakeHeaders(socket), mayChange: false }).pipe(
+          Effect.tapError(() => limits.countRequest(keyOf(socket.request))),
+          Effect.tap(({ userId }) => limits.countRequest(userId === null ? keyOf(socket.request) : `user ${userId}`)),
           Effect.match({
             onSuccess: (caller) => {
               socket.data.caller = caller
@@ -149,8 +158,16 @@ export const layer = Layer.effectDiscard(
     yield* Effect.sync(() => recovery.expire()).pipe(Effect.repeat(Schedule.spaced("30 seconds")), Effect.forkScoped)
 
     yield* port.attach({
-      handleRequest: (request, response) => inner.emit("request", request, response),
-      handleUpgrade: (request, socket, head) => inner.emit("upgrade", request, socket, head)
+      handleRequest: (request, response) => {
+        if (!mayOpen(request)) return refuseRequest(response, 429, tooMany)
+        limitBody(request)
+        inner.emit("request", request, response)
+      },
+      handleUpgrade: (request, socket, head) => {
+        if (!mayOpen(request)) return refuseConnection(socket, 429, tooMany)
+        limitFrames(request, socket)
+        inner.emit("upgrade", request, socket, head)
+      }
     })
 
     const wants = (pointer: TaskEventPointer): boolean =>
@@ -265,6 +282,12 @@ const handshakeHeaders = ({ handshake }: ClientSocket): Headers.Headers =>
     onNone: () => Headers.fromInput(handshake.headers),
     onSome: ({ token }) => Headers.fromInput({ ...handshake.headers, authorization: `Bearer ${token}` })
   })
+
+/** Browsers, which say where their page is from, and clients that ask: Socket.IO's own ones hand the offset on to listeners, as others do. */
+const canRecover = ({ handshake }: ClientSocket): boolean =>
+  handshake.headers.origin !== undefined || asksForRecovery(handshake.auth)
+
+const asksForRecovery = Schema.is(Schema.Struct({ recovery: Schema.Literal(true) }))
 
 const decodeAuth = Schema.decodeUnknownOption(
   Schema.Struct({ pid: Schema.String, offset: Schema.optionalKey(Schema.String) })

@@ -139,8 +139,10 @@ export class RecoveryAdapter extends Adapter {
     super.delAll(id)
   }
 
+  /** Keeps nothing of a client that has no `pid`, as it can't say who it was. */
   override persistSession(session: Lost): void {
     this.expire()
+    if (session.pid === undefined) return
     this.lost.set(session.pid, {
       ...session,
       joined: this.joined.get(session.sid) ?? new Map<string, number>(),

@@ -8,7 +8,7 @@ import { AccountsStage, createTask, people, type Who } from "./AccountsStage.ts"
 
 const connect = Effect.fnUntraced(function* (who: Who) {
   const { url } = yield* AccountsStage
-  return yield* connected(url, { transports: ["websocket"], extraHeaders: { ...who } })
+  return yield* connected(url, { transports: ["websocket"], extraHeaders: { ...who }, auth: { recovery: true } })
 })
 
 const heard = ({ received }: Client, event: string, id: string) =>
@@ -141,7 +141,7 @@ layer(AccountsStage.layer(), { timeout: "60 seconds", excludeTestServices: true 
       const thief = yield* connected(url, {
         transports: ["websocket"],
         extraHeaders: { ...stranger.bearer },
-        auth: { pid, offset }
+        auth: { recovery: true, pid, offset }
       })
       const own = yield* createTask(stranger.bearer)
       yield* untilHeard(thief, "task_created", own)
@@ -151,7 +151,7 @@ layer(AccountsStage.layer(), { timeout: "60 seconds", excludeTestServices: true 
       const refused = yield* client(url, {
         transports: ["websocket"],
         extraHeaders: { ...owner.bearer },
-        auth: { pid, offset }
+        auth: { recovery: true, pid, offset }
       })
       yield* Effect.callback<void>((resume) => {
         refused.socket.once("connect_error", () => resume(Effect.void))

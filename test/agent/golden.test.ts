@@ -375,8 +375,7 @@ const replay = (scenario: Scenario) =>
     )
     const received: Array<{ readonly event: string; readonly args: ReadonlyArray<unknown> }> = []
     socket.onAny((event: string, ...args: ReadonlyArray<unknown>) => {
-      // Connection state recovery adds an offset behind the payload.
-      if (args[0] !== "gate" && !deleted.includes(args[0])) received.push({ event, args: args.slice(0, 1) })
+      if (args[0] !== "gate" && !deleted.includes(args[0])) received.push({ event, args })
     })
     yield* until(
       "socket connects",

@@ -71,14 +71,53 @@ const message = oneOf(
     Arbitrary.all([among("Ack", "Interrupt", "Eof", "Ping", "Pong", "Chunk", "Exit", "Defect", "x"), json]),
     ([tag, value]) => `{"_tag":"${tag}","requestId":${value}}`
   ),
+  Arbitrary.map(Arbitrary.all([calls, json, text]), ([tag, payload, value]) =>
+    JSON.stringify({
+      _tag: "Request",
+      id: "1",
+      tag,
+      payload,
+      headers: [
+        ["authorization", value],
+        ["origin", value],
+        ["cookie", value]
+      ]
+    })
+  ),
+  Arbitrary.map(Arbitrary.array(json, { maxLength: 8 }), (list) => `[${list.join(",")}]`),
+  among(
+    `[${"[],".repeat(100_000)}[]]`,
+    "[".repeat(100_000),
+    `{"a":"${"\\\\".repeat(1_000)}`,
+    `${'{"_tag":"Ping"},'.repeat(3_000)}`,
+    `[${Array.from({ length: 2_000 }, (_, id) => `{"_tag":"Request","id":"${id}","tag":"WatchTasks","payload":{},"headers":[]}`).join(",")}]`,
+    "x".repeat(1_100_000)
+  ),
   json,
   text
+)
+
+/** Packets before the namespace is entered: large ones, and attachments that nothing waits for. */
+const early = oneOf(
+  packet,
+  among(
+    "2probe",
+    "5",
+    "4".repeat(70_000),
+    `451-["x",{"_placeholder":true,"num":0}]`,
+    `4510-["x"]`,
+    `40${"[".repeat(1_000)}`
+  )
 )
 
 export const session: Arbitrary.Arbitrary<Session> = oneOf(
   Arbitrary.map(Arbitrary.array(packet, { minLength: 1, maxLength: 8 }), (sent) => ({
     path: "/socket.io/?EIO=4&transport=websocket",
     sent: ["40", ...sent]
+  })),
+  Arbitrary.map(Arbitrary.array(early, { minLength: 1, maxLength: 8 }), (sent) => ({
+    path: "/socket.io/?EIO=4&transport=websocket",
+    sent
   })),
   Arbitrary.map(Arbitrary.array(message, { minLength: 1, maxLength: 8 }), (sent) => ({ path: "/rpc", sent }))
 )

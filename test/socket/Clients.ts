@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import { io, type ManagerOptions, type Socket, type SocketOptions } from "socket.io-client"
 import { until } from "../support/Waiting.ts"
 
-/** An event as a client's listener gets it: name and arguments, the last of which is the recovery's offset. */
+/** An event as a client's listener gets it: name and arguments, the second of which is the recovery's offset where the client asks for it. */
 export type Received = readonly [event: string, ...args: ReadonlyArray<unknown>]
 
 export interface Client {

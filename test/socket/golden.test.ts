@@ -179,8 +179,7 @@ layer(World.layer, { timeout: "60 seconds", excludeTestServices: true })("Socket
             `${step}: ${name}`,
             Effect.sync(() => (received.length >= expected.length ? true : undefined))
           )
-          // Connection state recovery adds an offset behind the payload.
-          const actual = received.splice(0).map(([event, ...args]) => ({ event, args: decodeArgs(args.slice(0, -1)) }))
+          const actual = received.splice(0).map(([event, ...args]) => ({ event, args: decodeArgs(args) }))
           assert.deepStrictEqual(differences(expected, actual, ids, `${step}: ${name}`), [])
           const order = (value: unknown) =>
             JSON.stringify(value, (_, inner: unknown) => (typeof inner === "object" ? inner : 0))

@@ -42,7 +42,7 @@ layer(World.layer, { timeout: "60 seconds", excludeTestServices: true })("Socket
       Effect.gen(function* () {
         const { url } = yield* World
         const [mine, left, other] = [yield* Write.task(), yield* Write.task(), yield* Write.task()]
-        const client = yield* connected(url, { transports, reconnection: false })
+        const client = yield* connected(url, { auth: { recovery: true }, transports, reconnection: false })
         yield* Effect.forEach([mine, left], (id) => ask(client, "join_task", id))
         yield* ask(client, "leave_task", left)
         yield* Write.event(mine, "before")
@@ -68,7 +68,7 @@ layer(World.layer, { timeout: "60 seconds", excludeTestServices: true })("Socket
       const { url } = yield* World
       const [mine, other] = [yield* Write.task(), yield* Write.task()]
       yield* Write.event(mine, "before it came")
-      const client = yield* connected(url, { reconnection: false })
+      const client = yield* connected(url, { auth: { recovery: true }, reconnection: false })
       yield* ask(client, "join_task", mine)
       for (const round of [1, 2]) {
         yield* cut(client)
@@ -86,12 +86,32 @@ layer(World.layer, { timeout: "60 seconds", excludeTestServices: true })("Socket
     }).pipe(Effect.scoped)
   )
 
+  for (const [name, options, isOffered] of [
+    ["a page, by its Origin", { extraHeaders: { origin: "https://ui.example.org" } }, true],
+    ["a client that asks for it", { auth: { recovery: true } }, true],
+    ["any other client", {}, false],
+    ["a client that says no", { auth: { recovery: false } }, false]
+  ] as const) {
+    test.effect(`${isOffered ? "sends" : "does not send"} a second argument, the offset, to ${name}`, () =>
+      Effect.gen(function* () {
+        const { url } = yield* World
+        const mine = yield* Write.task()
+        const client = yield* connected(url, { transports: ["websocket"], ...options })
+        yield* ask(client, "join_task", mine)
+        yield* Write.event(mine, "hello")
+        yield* payloads(client, 1)
+        assert.lengthOf(client.received[0] ?? [], isOffered ? 3 : 2)
+        assert.strictEqual(Reflect.get(client.socket, "_pid") !== undefined, isOffered)
+      }).pipe(Effect.scoped)
+    )
+  }
+
   test.effect("does not bring back who left on purpose", () =>
     Effect.gen(function* () {
       const { url } = yield* World
       const mine = yield* Write.task()
-      const client = yield* connected(url, { reconnection: false })
-      const observer = yield* connected(url)
+      const client = yield* connected(url, { auth: { recovery: true }, reconnection: false })
+      const observer = yield* connected(url, { auth: { recovery: true } })
       yield* ask(client, "join_task", mine)
       yield* ask(observer, "join_task", mine)
       client.socket.disconnect()
@@ -114,7 +134,7 @@ layer(World.layer, { timeout: "60 seconds", excludeTestServices: true })("Socket
         { pid: 5, offset: [] },
         { offset: ".1" }
       ]) {
-        const client = yield* connected(url, { auth })
+        const client = yield* connected(url, { auth: { recovery: true, ...auth } })
         assert.isFalse(client.socket.recovered)
         yield* ask(client, "join_task", mine)
         yield* Write.event(mine, "hello")
@@ -126,13 +146,13 @@ layer(World.layer, { timeout: "60 seconds", excludeTestServices: true })("Socket
   test.effect("loses nothing when a client is lost again before it received what it missed", () =>
     Effect.gen(function* () {
       const mine = yield* Write.task()
-      const first = yield* rawClient({})
+      const first = yield* rawClient({ recovery: true })
       yield* first.post(`42["join_task","${mine}"]`)
       yield* Write.event(mine, "received")
       const offset = /"received","([^"]+)"/.exec(yield* first.pollUntil("received"))?.[1]
       yield* first.post("1")
       yield* Write.event(mine, "missed")
-      const auth = { pid: first.pid, offset }
+      const auth = { recovery: true, pid: first.pid, offset }
       const second = yield* rawClient(auth)
       assert.strictEqual(second.pid, first.pid)
       // What it missed got lost on the way. A third connection comes while the server still believes in the second.
@@ -153,7 +173,7 @@ layer(World.layer, { timeout: "60 seconds", excludeTestServices: true })("Socket
     Effect.gen(function* () {
       const { url } = yield* World
       const mine = yield* Write.task()
-      const { pid, post } = yield* rawClient({})
+      const { pid, post } = yield* rawClient({ recovery: true })
       yield* post(`42["join_task","${mine}"]`)
       // It does not poll. Each message is as large as one with a file of 6 MB.
       yield* until(
@@ -163,7 +183,7 @@ layer(World.layer, { timeout: "60 seconds", excludeTestServices: true })("Socket
           return (yield* post("3")).status === 400 ? true : undefined
         })
       )
-      const client = yield* connected(url, { auth: { pid }, transports: ["websocket"] })
+      const client = yield* connected(url, { auth: { recovery: true, pid }, transports: ["websocket"] })
       yield* Write.event(mine, "after")
       yield* until(
         "the last event",

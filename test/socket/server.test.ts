@@ -6,13 +6,16 @@ import { HttpRouter, HttpServer, HttpServerRequest, HttpServerResponse } from "e
 import { Socket } from "effect/socket"
 import { Accounts } from "../../src/auth/Accounts.ts"
 import { Logins } from "../../src/auth/Logins.ts"
+import { RequestLimits } from "../../src/limits/RequestLimits.ts"
 import { Settings } from "../../src/config/Settings.ts"
 import { Notifications } from "../../src/events/Notifications.ts"
 import { TaskEvents } from "../../src/events/TaskEvents.ts"
 import { Visibility } from "../../src/tasks/Visibility.ts"
+import { AddressConnections } from "../../src/transports/AddressConnections.ts"
 import * as Server from "../../src/transports/Server.ts"
 import * as SocketIo from "../../src/transports/SocketIo.ts"
 import { SocketStats } from "../../src/transports/SocketStats.ts"
+import { UnfinishedFrames } from "../../src/transports/UnfinishedFrames.ts"
 import * as Write from "../events/EventWriter.ts"
 import { send } from "../rest/RestService.ts"
 import { tap } from "../support/PostgresTap.ts"
@@ -61,6 +64,7 @@ const routes = Layer.mergeAll(
 const server = (variables: Readonly<Record<string, string>> = {}) =>
   SocketIo.layer.pipe(
     Layer.provide([Accounts.off, Logins.off, SocketStats.layer, Visibility.layer]),
+    Layer.provide([AddressConnections.layer, UnfinishedFrames.layer, RequestLimits.configured]),
     Layer.provideMerge(HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true })),
     Layer.provideMerge(Server.layer),
     Layer.provideMerge(Slow.layer),

@@ -7,6 +7,7 @@ import { until } from "./Waiting.ts"
 /** The real service as a process of its own. */
 export interface ServiceProcess {
   readonly url: string
+  readonly pid: number
   /** Sends a signal to the process; nothing happens when it has ended. */
   readonly signal: (name: NodeJS.Signals) => void
   /** Waits for its end: the exit code, or the signal that killed it. */
@@ -67,6 +68,7 @@ const launch = (port: number, variables: Readonly<Record<string, string>>, progr
   }
   return {
     url: `http://127.0.0.1:${port}`,
+    pid: child.pid ?? 0,
     signal: (name) => void child.kill(name),
     ended: endOf(child),
     hasEnded: () => child.exitCode !== null || child.signalCode !== null,

@@ -60,6 +60,14 @@ const message = (name: string, payload: object, summary: string, example?: Schem
   ...(example === undefined ? {} : { examples: [{ payload: example }] })
 })
 
+/** What the page says of the connection. */
+export const recovery = [
+  "The default namespace of Socket.IO, path `/socket.io/`. Each event has one argument.",
+  "Clients that can use it get connection state recovery: their rooms and missed events come back within two minutes, and each event has a second argument, the offset to come back with.",
+  "These are browsers, which send an `Origin`, and clients that ask for it in the handshake: `auth: { recovery: true }`.",
+  "A connection has to enter the namespace within 10 seconds, and may send packets of 64 kB until then, of 1 MB afterwards."
+].join(" ")
+
 /** The Socket.IO events as AsyncAPI 3.0 (https://www.asyncapi.com/docs/reference/specification/v3.0.0). */
 export const eventsDocument = {
   asyncapi: "3.0.0",
@@ -67,7 +75,7 @@ export const eventsDocument = {
   channels: {
     "/": {
       address: "/",
-      description: "The default namespace of Socket.IO, path `/socket.io/`.",
+      description: recovery,
       messages: Object.fromEntries([
         ...events.map(({ example, kind, payload, to, when }) => [
           kind,

@@ -6,7 +6,9 @@ import { basePath, clientAddressHeader } from "../../auth/BetterAuth.ts"
 import { Settings } from "../../config/Settings.ts"
 import { Unauthorized } from "../../domain/AccountErrors.ts"
 import { InvalidRequest } from "../../domain/TaskErrors.ts"
-import { clientAddress } from "../ClientAddress.ts"
+import { RequestLimits } from "../../limits/RequestLimits.ts"
+import { clientAddress, limitKey } from "../ClientAddress.ts"
+import { sayWhen } from "./Authenticate.ts"
 import { bodyBytes } from "./BodyBytes.ts"
 import { answered } from "./FailureResponse.ts"
 
@@ -40,26 +42,29 @@ const isJson = ({ headers }: HttpServerRequest.HttpServerRequest) =>
 
 const decodeJson = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Json))
 
+/** Whether it is an attempt to log in, or to make an account. */
+const isAttempt = ({ pathname }: URL): boolean => /sign-(in|up)/i.test(pathname)
+
 /** Better Auth's answer to the request, or to the same one with another path and body. */
 const betterAuth = (change: { readonly path?: string; readonly body?: (sent: string) => string } = {}) =>
   Effect.gen(function* () {
     const accounts = yield* Accounts
+    const limits = yield* RequestLimits
     const { proxies } = yield* Settings
     const request = yield* HttpServerRequest.HttpServerRequest
+    // Better Auth goes by the path alone: its own URL is a setting.
+    const url = new URL(change.path ?? request.url, "http://localhost")
+    const address = clientAddress(proxies, request.remoteAddress, request.headers["x-forwarded-for"])
+    yield* (isAttempt(url) ? limits.countLogin : limits.countAccountRequest)(limitKey(address)).pipe(
+      Effect.tapErrorTag("TooManyRequests", sayWhen)
+    )
     const isRead = request.method === "GET" || request.method === "HEAD"
     const sent = isRead ? "" : yield* bodyText(request)
     const body = change.body?.(sent) ?? sent
     const headers = new Headers(Object.entries(request.headers).filter(([name]) => !notForwarded.has(name)))
-    headers.set(clientAddressHeader, clientAddress(proxies, request.remoteAddress, request.headers["x-forwarded-for"]))
+    headers.set(clientAddressHeader, address)
     if (body !== "" && !headers.has("content-type")) headers.set("content-type", "application/json")
-    // Better Auth goes by the path alone: its own URL is a setting.
-    const url = new URL(change.path ?? request.url, "http://localhost")
-    const response = yield* accounts.handle(
-      new Request(url, { method: request.method, headers, ...(isRead ? {} : { body }) })
-    )
-    const retryAfter = response.headers.get("x-retry-after")
-    if (retryAfter !== null) response.headers.set("retry-after", retryAfter)
-    return response
+    return yield* accounts.handle(new Request(url, { method: request.method, headers, ...(isRead ? {} : { body }) }))
   })
 
 const decodeFields = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Record(Schema.String, Schema.Json)))

@@ -5,11 +5,11 @@ import { Accounts } from "../../auth/Accounts.ts"
 import { Settings } from "../../config/Settings.ts"
 import { Caller, everybody } from "../../domain/Caller.ts"
 import type { TooManyRequests } from "../../domain/LimitErrors.ts"
-import { clientAddress } from "../ClientAddress.ts"
-import { RequestRate } from "./RequestRate.ts"
+import { RequestLimits } from "../../limits/RequestLimits.ts"
+import { clientAddress, limitKey } from "../ClientAddress.ts"
 
 /** Says when to come back (RFC 9110, section 10.2.3). */
-const sayWhen = ({ retryAfter }: TooManyRequests) =>
+export const sayWhen = ({ retryAfter }: TooManyRequests) =>
   HttpEffect.appendPreResponseHandler((_, response) =>
     Effect.succeed(HttpServerResponse.setHeader(response, "retry-after", String(retryAfter)))
   )
@@ -20,11 +20,11 @@ const sayWhen = ({ retryAfter }: TooManyRequests) =>
  */
 export const identified = Effect.gen(function* () {
   const accounts = yield* Accounts
-  const rate = yield* RequestRate
+  const limits = yield* RequestLimits
   const { proxies } = yield* Settings
   const { headers, method, remoteAddress } = yield* HttpServerRequest.HttpServerRequest
   const countAddress = Effect.suspend(() =>
-    rate.count(`address ${clientAddress(proxies, remoteAddress, headers["x-forwarded-for"])}`)
+    limits.countRequest(limitKey(clientAddress(proxies, remoteAddress, headers["x-forwarded-for"])))
   )
   const caller = yield* accounts
     .identify({ headers, mayChange: method !== "GET" && method !== "HEAD" })
@@ -32,16 +32,16 @@ export const identified = Effect.gen(function* () {
   if (caller.userId === null) yield* countAddress
   else {
     yield* Effect.annotateCurrentSpan({ "user.id": caller.userId })
-    yield* rate.count(`user ${caller.userId}`)
+    yield* limits.countRequest(`user ${caller.userId}`)
   }
   return caller
 }).pipe(Effect.tapErrorTag("TooManyRequests", sayWhen))
 
 /** The server's side of `Authentication`. */
-export const Authenticate: Layer.Layer<Authentication, never, Accounts | RequestRate | Settings> = Layer.effect(
+export const Authenticate: Layer.Layer<Authentication, never, Accounts | RequestLimits | Settings> = Layer.effect(
   Authentication,
   Effect.gen(function* () {
-    const context = yield* Effect.context<Accounts | RequestRate | Settings>()
+    const context = yield* Effect.context<Accounts | RequestLimits | Settings>()
     const { areOn } = yield* Accounts
     const { rateLimit } = yield* Settings
     // Nobody is to be told apart then.

@@ -1,8 +1,11 @@
 import { Effect, Layer, Schedule, Schema, Stream } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { TaskIdText } from "../../api/RequestFields.ts"
+import { Settings } from "../../config/Settings.ts"
 import { Caller } from "../../domain/Caller.ts"
 import { EventFeed, type FeedItem, payloadText } from "../../events/EventFeed.ts"
+import { AddressConnections } from "../AddressConnections.ts"
+import { clientAddress, limitKey } from "../ClientAddress.ts"
 import { identified } from "./Authenticate.ts"
 import { BothRoots } from "./BothRoots.ts"
 import { decodedParams } from "./DecodeRequest.ts"
@@ -32,6 +35,9 @@ const stream = answered(
     const feed = yield* EventFeed
     const caller = yield* identified
     const request = yield* HttpServerRequest.HttpServerRequest
+    const { proxies } = yield* Settings
+    const { open } = yield* AddressConnections
+    yield* open(limitKey(clientAddress(proxies, request.remoteAddress, request.headers["x-forwarded-for"])))
     const { params } = yield* HttpRouter.RouteContext
     const { id: taskId } = yield* Effect.flatMap(decodedParams(params), decodeParams).pipe(
       Effect.catchTag("SchemaError", ({ issue }) => Effect.fail(invalidInput(issue)))
