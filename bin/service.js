@@ -1,23 +1,9 @@
-// Starts the service: from its bundle (npm run build) if that is newer than all it was made of, or else from the sources.
-import { readdirSync, statSync } from "node:fs"
-import { enableCompileCache } from "node:module"
-import { fileURLToPath } from "node:url"
-
-const pathOf = (name) => fileURLToPath(new URL(`../${name}`, import.meta.url))
-
-/** When a file was changed; milliseconds. */
-const changedAt = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
-
-/** The same of a folder, and of everything in it. */
-const newestIn = (folder) =>
-  readdirSync(folder, { recursive: true }).reduce(
-    (newest, name) => Math.max(newest, changedAt(`${folder}/${name}`)),
-    changedAt(folder)
+// Starts the service, or says which Node it needs. Everything else is imported after that: an older Node would not get past the imports.
+const version = process.versions.node
+if (Number(version.split(".")[0]) >= 24) import("./startService.js")
+else {
+  process.stderr.write(
+    `The service needs Node 24 or later, and this is Node ${version}. \`npm start\` runs it with the Node 24 that \`npm ci\` installs; so does \`npx node bin/service.js\`.\n`
   )
-
-const isCurrent =
-  changedAt(pathOf("dist/service/main.js")) > Math.max(newestIn(pathOf("src")), changedAt(pathOf("package-lock.json")))
-if (isCurrent) {
-  enableCompileCache(pathOf("dist/compiled"))
-  await import("../dist/service/main.js")
-} else await import("../src/main.ts")
+  process.exitCode = 1
+}

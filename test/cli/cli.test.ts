@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process"
+import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect, Schema } from "effect"
@@ -159,6 +160,20 @@ describe("the command line, alone", () => {
         assert.include(status.stdout, "is up to date")
       }).pipe(Effect.scoped),
     180_000
+  )
+
+  it.live("the service's starter says which Node it needs, before an older one stumbles over what it imports", () =>
+    Effect.gen(function* () {
+      const bin = new URL("../../bin/service.js", import.meta.url)
+      assert.notMatch(readFileSync(bin, "utf8"), /^(?:import\b[^(]|await\b)/m)
+      const older = "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.11.0' } })"
+      const { code, stderr } = yield* Effect.callback<{ readonly code: unknown; readonly stderr: string }>((resume) => {
+        const args = ["--import", `data:text/javascript,${encodeURIComponent(older)}`, fileURLToPath(bin)]
+        execFile(process.execPath, args, (error, _, stderr) => resume(Effect.succeed({ code: error?.code, stderr })))
+      })
+      assert.strictEqual(code, 1)
+      assert.match(stderr, /^The service needs Node 24 or later, and this is Node 20\.11\.0\. .*npm start.*\n$/)
+    })
   )
 
   it.live("starts under an older Node, too", () =>
