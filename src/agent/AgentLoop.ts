@@ -7,7 +7,7 @@ import { Desktops } from "../desktop/Desktops.ts"
 import { Caller, everybody } from "../domain/Caller.ts"
 import { type ToolResultBlock, type ToolUseBlock, text, toolResult } from "../domain/ContentBlock.ts"
 import type { DatabaseUnavailable, TaskNotFound } from "../domain/TaskErrors.ts"
-import { desktopFileName } from "../domain/TaskFile.ts"
+import { desktopFileNames } from "../domain/TaskFile.ts"
 import {
   type AnsweredCall,
   type Conversation,
@@ -109,16 +109,17 @@ export class AgentLoop extends Context.Service<
         const { lease } = run.claim
         const { files } = yield* Effect.provideService(tasks.get(lease.taskId), Caller, everybody)
         const desktop = desktops.at(lease.desktop)
-        const write = Effect.fnUntraced(function* ({ data, name }: (typeof files)[number]) {
+        const names = desktopFileNames(files.map(({ name }) => name))
+        const write = Effect.fnUntraced(function* ({ data }: (typeof files)[number], index: number) {
           const until = (yield* Clock.currentTimeMillis) + freshFor
           yield* runs.confirm(lease)
-          yield* desktop.writeFile(`/home/user/Desktop/${desktopFileName(name)}`, data, until)
+          yield* desktop.writeFile(`/home/user/Desktop/${names[index]}`, data, until)
         })
         yield* Effect.forEach(
           files,
-          (file) =>
+          (file, index) =>
             Effect.retry(
-              Effect.tapError(write(file), () => boundary(run)),
+              Effect.tapError(write(file, index), () => boundary(run)),
               {
                 while: ({ _tag }) => _tag === "DesktopFailed",
                 schedule: Schedule.exponential("500 millis"),
