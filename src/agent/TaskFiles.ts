@@ -3,7 +3,7 @@ import { SqlClient } from "effect/sql"
 import { inHaste, transaction } from "../database/DatabaseRetry.ts"
 import { type DesktopFailed, Desktops } from "../desktop/Desktops.ts"
 import { Caller, everybody } from "../domain/Caller.ts"
-import { desktopFileName } from "../domain/TaskFile.ts"
+import { desktopFileNames } from "../domain/TaskFile.ts"
 import { Conversations } from "../messages/Conversations.ts"
 import type { Lease } from "../tasks/Lease.ts"
 import { type Claim, TaskRuns } from "../tasks/TaskRuns.ts"
@@ -49,9 +49,10 @@ export const makeWriteFiles = Effect.gen(function* () {
     const { files } = yield* Effect.provideService(tasks.get(lease.taskId), Caller, everybody)
     const missing: Array<string> = []
     let retried = 0
+    const names = desktopFileNames(files.map(({ name }) => name))
     for (const [index, { data, name }] of files.entries()) {
       if (index < claim.filesWritten) continue
-      const file = desktopFileName(name)
+      const file = names[index] ?? name
       const count = missing.length === 0 ? index + 1 : undefined
       for (;;) {
         const failure = yield* write(lease, file, data, count).pipe(

@@ -66,14 +66,20 @@ const make = Effect.gen(function* () {
     session: { modelName: "Session" },
     account: { modelName: "Account" },
     verification: { modelName: "Verification" },
-    emailAndPassword: { enabled: true, disableSignUp: !signUp },
+    // Without the session that a sign-up would open, its answer is the same for addresses that have an account; so is the hashing.
+    emailAndPassword: { enabled: true, disableSignUp: !signUp, autoSignIn: false },
     plugins: [bearer()],
     // Counted before it comes here, for all replicas together (src/limits).
     rateLimit: { enabled: false },
     advanced: {
       database: { generateId: () => randomUUID(), validateSchema: false },
-      ipAddress: { ipAddressHeaders: [clientAddressHeader] }
+      ipAddress: { ipAddressHeaders: [clientAddressHeader] },
+      // Stated, as the default is another one under test.
+      disableCSRFCheck: false,
+      disableOriginCheck: false
     },
+    // Errors that are no answers are thrown, and logged by the service: Better Auth would write them to the console.
+    onAPIError: { throw: true },
     telemetry: { enabled: false },
     logger: {
       level: "warn",
@@ -99,13 +105,15 @@ const make = Effect.gen(function* () {
       ),
     /** Makes an account, whether or not everybody may; its user's id. Fails where Better Auth refuses it. */
     register: (account: { readonly email: string; readonly name: string; readonly password: string }) =>
-      attempt(() => Promise.allSettled([auth.api.signUpEmail({ body: account })])).pipe(
-        Effect.flatMap(([made]) =>
-          made.status === "fulfilled"
-            ? Effect.succeed(made.value.user.id)
-            : Effect.fail(new AccountRefused({ message: reasonOf(made.reason) }))
-        )
-      ),
+      Effect.gen(function* () {
+        // Better Auth's own answer does not tell.
+        const known = yield* attempt(() => context.internalAdapter.findUserByEmail(account.email.toLowerCase()))
+        if (known !== null) return yield* new AccountRefused({ message: `A user ${account.email} already exists` })
+        const [made] = yield* attempt(() => Promise.allSettled([auth.api.signUpEmail({ body: account })]))
+        return made.status === "fulfilled"
+          ? made.value.user.id
+          : yield* new AccountRefused({ message: reasonOf(made.reason) })
+      }),
     /** Whether pages of this origin may use a user's cookie. */
     isTrustedOrigin: (url: string): boolean => context.isTrustedOrigin(url)
   }

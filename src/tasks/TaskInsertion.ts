@@ -5,6 +5,7 @@ import { gathered } from "../database/Gathered.ts"
 import { type Fields, recordStatement } from "../database/RecordStatement.ts"
 import { taskJson } from "../database/WireJson.ts"
 import type { Role, TaskId, TaskModel, TaskPriority, TaskType } from "../domain/Task.ts"
+import { desktopFileNames } from "../domain/TaskFile.ts"
 import { taskColumns, type TaskRow } from "./TaskRow.ts"
 
 /** What a client, or the agent, says of a task to be created; absent fields get the schema's defaults. */
@@ -88,11 +89,19 @@ const fields: Fields<ReturnType<typeof recordOf>> = {
   files: "json"
 }
 
-/** The first USER message: the description, a space, and a line for each file (docs/contract/rest.md, POST /tasks). */
-const firstMessage = (task: NewTask): string => {
-  const files = task.files ?? []
-  const lines = files.map((file) => `File ${file.name} written to desktop.`).join("\n")
-  return files.length === 0 ? `${task.description} ` : `${task.description} \n\n${lines}`
+/**
+ * The first USER message: the description, a space, and a line for each file (docs/contract/rest.md, POST /tasks). A line names the file as it was sent, and
+ * where that does not tell its name on the desktop, this one too.
+ */
+const firstMessage = ({ description, files = [] }: NewTask): string => {
+  if (files.length === 0) return `${description} `
+  const onDesktop = desktopFileNames(files.map(({ name }) => name))
+  const lines = files.map(({ name }, index) =>
+    name.split("/").at(-1) === onDesktop[index]
+      ? `File ${name} written to desktop.`
+      : `File ${name} written to desktop as ${onDesktop[index]}.`
+  )
+  return `${description} \n\n${lines.join("\n")}`
 }
 
 const insertion = recordStatement<ReturnType<typeof recordOf>, TaskRow>(

@@ -70,7 +70,3 @@ export const refuseMalformed = (server: Server): void => {
     refuseConnection(socket, status, message)
   })
 }
-
-/** HTTP/1.1 wants exactly one Host header (RFC 9112, section 3.2); Node sees to it that there is at most one. */
-export const lacksHost = ({ headers, httpVersion }: IncomingMessage): boolean =>
-  httpVersion === "1.1" && headers.host === undefined

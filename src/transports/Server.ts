@@ -8,7 +8,8 @@ import { HttpServer } from "effect/http"
 import { NetAddress } from "effect/net"
 import { Settings } from "../config/Settings.ts"
 import { maxBodyBytes } from "./http/BodyBytes.ts"
-import { lacksHost, refuseConnection, refuseMalformed, refuseRequest } from "./Refusals.ts"
+import { malformation } from "./http/Malformation.ts"
+import { refuseConnection, refuseMalformed, refuseRequest } from "./Refusals.ts"
 
 /** The address can't be listened on; the message says what to do. */
 export class ListenFailed extends Schema.TaggedError<ListenFailed>()("ListenFailed", { message: Schema.String }) {}
@@ -55,12 +56,15 @@ export const layer = Layer.merge(
       const server = createServer(timeouts(Duration.toMillis(requestTimeout)))
       refuseMalformed(server)
       server.on("request", (request, response) => {
-        if (lacksHost(request)) return refuseRequest(response, 400, "The request has no Host header")
+        const problem = malformation(request)
+        if (problem !== undefined) return refuseRequest(response, 400, problem)
         return (choose(request) ?? notReady).handleRequest(request, response)
       })
       server.on("upgrade", (request, socket, head) => {
         // Node leaves these half open; a route that is no WebSocket's would go on answering a client that has left.
         socket.once("end", () => socket.end())
+        const problem = malformation(request)
+        if (problem !== undefined) return refuseConnection(socket, 400, problem)
         ;(choose(request) ?? notReady).handleUpgrade(request, socket, head)
       })
 

@@ -68,8 +68,9 @@ export class AccountsStage extends Context.Service<
             }
           })
         const register = Effect.fnUntraced(function* (email: string) {
-          const answer = yield* send({}, "POST", "/api/auth/sign-up/email", { email, password, name: email })
-          const { token, user } = decodeSignUp(answer.json)
+          yield* send({}, "POST", "/api/auth/sign-up/email", { email, password, name: email })
+          const answer = yield* send({}, "POST", "/api/auth/sign-in/email", { email, password })
+          const { token, user } = decodeSignIn(answer.json)
           return { id: user.id, bearer: { authorization: `Bearer ${token}` } }
         })
         return { url, sql, model, desktop, send, register }
@@ -80,7 +81,7 @@ export class AccountsStage extends Context.Service<
 /** Of every account. */
 export const password = "correct horse battery"
 
-const decodeSignUp = Schema.decodeUnknownSync(
+const decodeSignIn = Schema.decodeUnknownSync(
   Schema.Struct({ token: Schema.String, user: Schema.Struct({ id: Schema.String }) })
 )
 const decodeId = Schema.decodeUnknownSync(Schema.Struct({ id: Schema.String }))

@@ -1,11 +1,17 @@
 import { randomUUID, scryptSync } from "node:crypto"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { createAuthClient } from "better-auth/client"
-import { Effect, Schema } from "effect"
+import { Effect, Option, Schema } from "effect"
 import type { SqlClient } from "effect/sql"
+import { freePort, spawnService, untilReady } from "../support/ServiceProcess.ts"
+import { migrated } from "../support/TestDatabase.ts"
 import { startService } from "../support/TestService.ts"
+import { until } from "../support/Waiting.ts"
 import { AccountsStage, password, uniqueEmail } from "./AccountsStage.ts"
 
+const decodeLine = Schema.decodeUnknownOption(
+  Schema.fromJsonString(Schema.Struct({ level: Schema.String, message: Schema.Unknown }))
+)
 const decodeTask = Schema.decodeUnknownSync(Schema.Struct({ id: Schema.String }))
 
 /** Rows as the original wrote them. Better Auth has hashed passwords so since its first version: scrypt, salt and key in hex. */
@@ -46,7 +52,7 @@ layer(AccountsStage.layer({ CORS_ORIGINS: "https://ui.example.org" }), {
       assert.strictEqual(signedUp.error, null)
       assert.strictEqual(signedUp.data?.user.email, email)
 
-      token = ""
+      assert.strictEqual(token, "")
       const loggedIn = yield* Effect.promise(() => client.signIn.email({ email, password }))
       assert.strictEqual(loggedIn.error, null)
       const session = yield* Effect.promise(() => client.getSession())
@@ -98,17 +104,16 @@ layer(AccountsStage.layer({ CORS_ORIGINS: "https://ui.example.org" }), {
   test.effect("a cookie works for pages of trusted origins only, and is out of a script's reach", () =>
     Effect.gen(function* () {
       const { send, url } = yield* AccountsStage
-      const signedUp = yield* send({ origin: url }, "POST", "/api/auth/sign-up/email", {
-        email: uniqueEmail(),
-        password,
-        name: "Bob"
-      })
-      const lines = signedUp.headers.getSetCookie()
+      const email = uniqueEmail()
+      yield* send({ origin: url }, "POST", "/api/auth/sign-up/email", { email, password, name: "Bob" })
+      const signedIn = yield* send({ origin: url }, "POST", "/api/auth/sign-in/email", { email, password })
+      const lines = signedIn.headers.getSetCookie()
+      assert.isNotEmpty(lines)
       for (const line of lines) {
         assert.match(line, /HttpOnly/i)
         assert.match(line, /SameSite=Lax/i)
       }
-      const cookie = cookieOf(signedUp.headers)
+      const cookie = cookieOf(signedIn.headers)
       const create = (headers: Readonly<Record<string, string>>) =>
         Effect.map(send({ cookie, ...headers }, "POST", "/tasks", { description: "by cookie" }), ({ status }) => status)
       assert.strictEqual(yield* create({ origin: url }), 201)
@@ -121,6 +126,49 @@ layer(AccountsStage.layer({ CORS_ORIGINS: "https://ui.example.org" }), {
       assert.strictEqual((yield* send({ cookie, origin: "https://evil.example" }, "GET", "/tasks")).status, 403)
       // A token in a header is never sent by a page on its own; a wrong one does not fall back to the cookie.
       assert.strictEqual((yield* send({ cookie, authorization: "Bearer no" }, "GET", "/tasks")).status, 401)
+    })
+  )
+
+  test.effect("a program that sends neither Origin nor cookie signs in, a page of another site does not", () =>
+    Effect.gen(function* () {
+      const { send } = yield* AccountsStage
+      const email = uniqueEmail()
+      assert.strictEqual(
+        (yield* send({}, "POST", "/api/auth/sign-up/email", { email, password, name: "x" })).status,
+        200
+      )
+      const signIn = (headers: Readonly<Record<string, string>>, path = "/api/auth/sign-in/email") =>
+        Effect.map(send(headers, "POST", path, { email, password }), ({ status }) => status)
+      // Node's fetch adds `sec-fetch-mode: cors`, as `send` does.
+      assert.strictEqual(yield* signIn({}), 200)
+      assert.strictEqual(yield* signIn({}, "/auth/login"), 200)
+      assert.strictEqual(yield* signIn({ origin: "https://ui.example.org" }), 200)
+      assert.strictEqual(yield* signIn({ origin: "https://evil.example" }), 403)
+      assert.strictEqual(yield* signIn({ referer: "https://evil.example/page" }), 403)
+      assert.strictEqual(yield* signIn({ "sec-fetch-site": "cross-site" }), 403)
+      assert.strictEqual(yield* signIn({ cookie: "a=b" }), 403)
+    })
+  )
+
+  test.effect("sign-up answers alike for new addresses and for those that have an account", () =>
+    Effect.gen(function* () {
+      const { send, sql } = yield* AccountsStage
+      const email = uniqueEmail()
+      for (const path of ["/api/auth/sign-up/email", "/auth/register"]) {
+        const signUp = (body: Readonly<Record<string, string>>) =>
+          Effect.map(send({}, "POST", path, { name: "Ada", ...body }), ({ headers, json, status }) => ({
+            status,
+            headers: [...headers.keys()],
+            shape: JSON.stringify(json).replaceAll(/[0-9a-f-]{36}|\d{4}-[^"]+Z/g, "·")
+          }))
+        const fresh = yield* signUp({ email: path === "/auth/register" ? uniqueEmail() : email, password })
+        const known = yield* signUp({ email, password: "another password" })
+        assert.strictEqual(fresh.status, 200)
+        assert.deepStrictEqual(known, fresh)
+      }
+      assert.strictEqual((yield* send({}, "POST", "/auth/login", { email, password })).status, 200)
+      assert.strictEqual((yield* send({}, "POST", "/auth/login", { email, password: "another password" })).status, 401)
+      assert.strictEqual((yield* sql`SELECT 1 FROM "User" WHERE "email" = ${email}`).length, 1)
     })
   )
 
@@ -172,6 +220,45 @@ layer(AccountsStage.layer({ BYTEBOT_SIGN_UP: "false", BETTER_AUTH_URL: "https://
       assert.strictEqual(loggedIn.status, 200)
       for (const line of loggedIn.headers.getSetCookie()) assert.match(line, /Secure/)
     })
+  )
+})
+
+describe("Better Auth's log", () => {
+  it.live("is written as lines of the service's own log", () =>
+    Effect.gen(function* () {
+      const port = yield* freePort
+      const service = yield* spawnService(port, {
+        DATABASE_URL: yield* migrated,
+        LOG_FORMAT: "json",
+        AUTH_ENABLED: "true",
+        BETTER_AUTH_SECRET: "planted-secret-of-the-tests-0123456789abcdef",
+        BETTER_AUTH_URL: `http://127.0.0.1:${port}`
+      })
+      yield* untilReady(service)
+      const post = (path: string, headers: Readonly<Record<string, string>>, body: Schema.Json) =>
+        Effect.promise(() =>
+          fetch(`${service.url}/api/auth${path}`, {
+            method: "POST",
+            headers: { "content-type": "application/json", ...headers },
+            body: JSON.stringify(body)
+          }).then((answer) => answer.text())
+        )
+      const email = uniqueEmail()
+      yield* post("/sign-in/email", { origin: "https://evil.example" }, { email, password })
+      yield* post("/sign-in/email", {}, { email, password })
+      yield* post("/sign-in/email", {}, { email: "no address" })
+      yield* post("/sign-in/email", {}, { email, password, callbackURL: "https://evil.example" })
+      yield* post("/sign-in/social", {}, { provider: "github" })
+      yield* post("/sign-up/email", {}, { email, password, name: "x", role: "admin" })
+      yield* post("/reset-password", {}, { token: "x", newPassword: password })
+      yield* until(
+        "each request is logged",
+        Effect.sync(() => (service.output().split('"Request"').length > 7 ? true : undefined))
+      )
+      const lines = service.output().split("\n").slice(0, -1)
+      assert.isNotEmpty(lines.filter((line) => line.includes("evil.example")))
+      for (const line of lines) assert.isTrue(Option.isSome(decodeLine(line)), line)
+    }).pipe(Effect.scoped)
   )
 })
 

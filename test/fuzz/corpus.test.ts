@@ -32,6 +32,7 @@ const framings: ReadonlyArray<readonly [name: string, headers: string, body: str
   ["an endless length", "Content-Length: 99999999999999999999", smuggled],
   ["chunks that are not last", "Transfer-Encoding: chunked, identity", `0\r\n\r\n${smuggled}`],
   ["chunks by another name", "Transfer-Encoding: xchunked", `0\r\n\r\n${smuggled}`],
+  ["chunks twice", "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", `0\r\n\r\n${smuggled}`],
   ["a bare line feed before the chunks", "X: y\nTransfer-Encoding: chunked", `0\r\n\r\n${smuggled}`],
   ["a chunk whose size overflows", "Transfer-Encoding: chunked", `ffffffffffffffffff\r\n${smuggled}`],
   ["a negative chunk", "Transfer-Encoding: chunked", `-1\r\n${smuggled}`],

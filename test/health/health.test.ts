@@ -170,6 +170,17 @@ describe("MIGRATE_ON_START=false", () => {
         [refused.status, refused.json],
         [503, { message: waiting.reason, error: "Service Unavailable", statusCode: 503 }]
       )
+      for (const path of [
+        "/health",
+        "/api/health/detailed",
+        "/health/ready",
+        "/tasks",
+        "/nowhere",
+        "/socket.io/?EIO=4"
+      ]) {
+        const { headers, status } = yield* Effect.promise(() => fetch(`${url}${path}`))
+        assert.deepStrictEqual([path, status, Number(headers.get("retry-after"))], [path, 503, 1])
+      }
       yield* Effect.provide(migrate, TestDatabase.clientLayer(database))
       yield* Fiber.join(starting)
       assert.strictEqual((yield* readyAt(url)).status, 200)

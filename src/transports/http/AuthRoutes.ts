@@ -45,6 +45,15 @@ const decodeJson = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Json)
 /** Whether it is an attempt to log in, or to make an account. */
 const isAttempt = ({ pathname }: URL): boolean => /sign-(in|up)/i.test(pathname)
 
+const fetchMetadata = ["sec-fetch-mode", "sec-fetch-dest"]
+
+/**
+ * Whether no page can be behind the request: it has no cookie, and says of no site that it comes from there. Node's fetch sends
+ * Sec-Fetch-Mode alone, which Better Auth takes for a browser's; browsers send Sec-Fetch-Site with it (W3C, Fetch Metadata, section 2).
+ */
+const isNoBrowser = ({ headers }: HttpServerRequest.HttpServerRequest) =>
+  [headers.origin, headers.referer, headers.cookie, headers["sec-fetch-site"]].every((value) => value === undefined)
+
 /** Better Auth's answer to the request, or to the same one with another path and body. */
 const betterAuth = (change: { readonly path?: string; readonly body?: (sent: string) => string } = {}) =>
   Effect.gen(function* () {
@@ -62,6 +71,7 @@ const betterAuth = (change: { readonly path?: string; readonly body?: (sent: str
     const sent = isRead ? "" : yield* bodyText(request)
     const body = change.body?.(sent) ?? sent
     const headers = new Headers(Object.entries(request.headers).filter(([name]) => !notForwarded.has(name)))
+    if (isNoBrowser(request)) for (const name of fetchMetadata) headers.delete(name)
     headers.set(clientAddressHeader, address)
     if (body !== "" && !headers.has("content-type")) headers.set("content-type", "application/json")
     return yield* accounts.handle(new Request(url, { method: request.method, headers, ...(isRead ? {} : { body }) }))

@@ -52,7 +52,7 @@ const NotYet = HttpRouter.add("*", "/*", () =>
   Effect.gen(function* () {
     const { reason } = yield* Startup
     const body = { message: yield* reason, error: "Service Unavailable", statusCode: 503 }
-    return HttpServerResponse.jsonUnsafe(body, { status: 503, headers: { "retry-after": "1" } })
+    return HttpServerResponse.jsonUnsafe(body, { status: 503 })
   })
 )
 

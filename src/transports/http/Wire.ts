@@ -29,7 +29,12 @@ export const Wire: Layer.Layer<never, never, HttpRouter.HttpRouter | Settings> =
           return routed(route.noting(app), request).pipe(
             Effect.catchCause((cause) => failureResponse(request, cause)),
             Effect.map((response) =>
-              onWire(request, response, { ...safety, ...corsHeaders(origins, origin), "x-request-id": requestId })
+              onWire(request, response, {
+                ...safety,
+                ...corsHeaders(origins, origin),
+                ...(response.status === 503 ? comeBack : {}),
+                "x-request-id": requestId
+              })
             )
           )
         })
@@ -81,6 +86,9 @@ const onWire = (
 
 /** What is not meant to be a page must not be taken for one, nor shown in somebody else's (OWASP, HTTP headers cheat sheet). */
 const safety = { "x-content-type-options": "nosniff", "x-frame-options": "DENY", "referrer-policy": "no-referrer" }
+
+/** Seconds after which a service that can't answer now may be asked again (RFC 9110, section 10.2.3). */
+const comeBack = { "retry-after": "1" }
 
 const isSuccess = ({ status }: HttpServerResponse.HttpServerResponse) => status >= 200 && status < 300
 
