@@ -5,6 +5,7 @@ import { FileNotFound, ImageNotFound } from "../domain/AttachmentErrors.ts"
 import { TooManyOpen, TooManyRequests } from "../domain/LimitErrors.ts"
 import {
   DatabaseUnavailable,
+  DesktopHeld,
   InvalidRequest,
   ModelsUnavailable,
   NoModelConfigured,
@@ -25,6 +26,7 @@ const titles = {
   401: "Unauthorized",
   403: "Forbidden",
   404: "Not Found",
+  409: "Conflict",
   429: "Too Many Requests",
   503: "Service Unavailable"
 } as const
@@ -80,6 +82,7 @@ const idBodyOf = <Self extends { readonly message: string }, const Status extend
 
 export const TaskNotFoundBody = idBodyOf(TaskNotFound, 404)
 export const TaskNotUnderAgentControlBody = idBodyOf(TaskNotUnderAgentControl, 400)
+export const DesktopHeldBody = idBodyOf(DesktopHeld, 409)
 export const TaskNotUnderUserControlBody = idBodyOf(TaskNotUnderUserControl, 400)
 export const TaskAlreadyFinishedBody = idBodyOf(TaskAlreadyFinished, 400)
 

@@ -10,6 +10,7 @@ import { TaskUsage } from "../domain/ModelCall.ts"
 import { Task, TaskStatus, TaskWithFiles } from "../domain/Task.ts"
 import {
   DatabaseUnavailable,
+  DesktopHeld,
   InvalidRequest,
   ModelsUnavailable,
   NoModelConfigured,
@@ -63,7 +64,7 @@ export class RpcApi extends RpcGroup.make(
   Rpc.make("TakeOverTask", {
     payload: task,
     success: Task,
-    error: Schema.Union([TaskNotFound, TaskNotUnderAgentControl, DatabaseUnavailable])
+    error: Schema.Union([TaskNotFound, TaskNotUnderAgentControl, DesktopHeld, DatabaseUnavailable])
   }),
   Rpc.make("ResumeTask", {
     payload: task,

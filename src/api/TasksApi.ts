@@ -5,6 +5,7 @@ import { Role, Task, TaskPriority, TaskStatus, TaskType, TaskWithFiles } from ".
 import { Authentication } from "./Authentication.ts"
 import {
   DatabaseUnavailableBody,
+  DesktopHeldBody,
   ModelsUnavailableBody,
   NoModelConfiguredBody,
   TaskAlreadyFinishedBody,
@@ -99,7 +100,7 @@ export class TasksApi extends HttpApiGroup.make("tasks")
     HttpApiEndpoint.post("takeover", "/tasks/:id/takeover", {
       params,
       success: Task,
-      error: [TaskNotFoundBody, TaskNotUnderAgentControlBody, DatabaseUnavailableBody]
+      error: [TaskNotFoundBody, TaskNotUnderAgentControlBody, DesktopHeldBody, DatabaseUnavailableBody]
     }),
     HttpApiEndpoint.post("resume", "/tasks/:id/resume", {
       params,

@@ -22,6 +22,17 @@ export class TaskNotUnderAgentControl extends Schema.TaggedError<TaskNotUnderAge
   }
 }
 
+/** A takeover of a task whose desktop another person controls, for a task that is not finished (409). */
+export class DesktopHeld extends Schema.TaggedError<DesktopHeld>()(
+  "DesktopHeld",
+  { id: Schema.String },
+  { httpApiStatus: 409 }
+) {
+  override get message(): string {
+    return `Another person controls the desktop of task ${this.id}. Take the task over once that person has handed the desktop back`
+  }
+}
+
 /** A resume of a task that the agent controls already (400). */
 export class TaskNotUnderUserControl extends Schema.TaggedError<TaskNotUnderUserControl>()(
   "TaskNotUnderUserControl",

@@ -126,8 +126,15 @@ export class Conversations extends Context.Service<
       reply: MessageId,
       results: ReadonlyArray<ToolResultBlock>
     ) => Effect.Effect<void, DatabaseUnavailable>
-    /** Stores what the user did on the desktop, as long as the user controls the task. */
-    readonly appendUserAction: (taskId: TaskId, action: UserActionBlock) => Effect.Effect<void, DatabaseUnavailable>
+    /**
+     * Stores what the user did on the desktop at an instant (UTC), as long as the user controls the task, and unless the desktop was taken over
+     * for another task by then.
+     */
+    readonly appendUserAction: (
+      taskId: TaskId,
+      action: UserActionBlock,
+      doneAt: DateTime.Utc
+    ) => Effect.Effect<void, DatabaseUnavailable>
     /** Stores a summary of the messages up to the given position, hides them behind it, and records what it took. */
     readonly summarize: (
       lease: Lease,
@@ -286,9 +293,13 @@ export class Conversations extends Context.Service<
       )
 
       const appendUserAction = Effect.fn("Conversations.appendUserAction")(
-        (taskId: TaskId, action: UserActionBlock) =>
+        (taskId: TaskId, action: UserActionBlock, doneAt: DateTime.Utc) =>
           insert(
-            sql`SELECT t."id" FROM "Task" t WHERE t."id" = ${taskId} AND t."control" = 'USER' FOR NO KEY UPDATE`,
+            sql`
+              SELECT t."id" FROM "Task" t WHERE t."id" = ${taskId} AND t."control" = 'USER' AND NOT EXISTS (
+                SELECT 1 FROM "TaskRun" r JOIN "DesktopHold" h ON h."desktop" = r."desktop"
+                WHERE r."taskId" = t."id" AND h."taskId" <> t."id" AND h."since" > coalesce(r."interruptedAt", r."createdAt") AND h."since" <= ${DateTime.toDateUtc(doneAt)}
+              ) FOR NO KEY UPDATE`,
             "USER",
             [action],
             {}

@@ -1,8 +1,9 @@
 import { Context, Effect, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
-import { repeatable } from "../database/DatabaseRetry.ts"
+import { repeatable, transaction } from "../database/DatabaseRetry.ts"
+import { Caller } from "../domain/Caller.ts"
 import { TaskId } from "../domain/Task.ts"
-import type { DatabaseUnavailable } from "../domain/TaskErrors.ts"
+import { type DatabaseUnavailable, DesktopHeld } from "../domain/TaskErrors.ts"
 import type { Lease } from "./Lease.ts"
 
 /** A person controls the task on a desktop: what that person does there belongs to it. */
@@ -56,7 +57,10 @@ export class DesktopHolds extends Context.Service<
             FROM (VALUES (1)) AS one LEFT JOIN (
               SELECT h."taskId", h."userId", coalesce(r."active", FALSE) AS "isExclusive", 1 AS rank
               FROM "DesktopHold" h JOIN "Task" t ON t."id" = h."taskId" LEFT JOIN "TaskRun" r ON r."taskId" = h."taskId" AND r."desktop" = h."desktop"
-              WHERE h."desktop" = ${desktop} AND t."control" = 'USER'
+              WHERE h."desktop" = ${desktop} AND t."control" = 'USER' AND NOT EXISTS (
+                SELECT 1 FROM "TaskRun" r JOIN "Task" t ON t."id" = r."taskId"
+                WHERE r."active" AND r."desktop" = h."desktop" AND r."taskId" <> h."taskId" AND t."control" = 'USER'
+                  AND (t."userId" <> h."userId" OR coalesce(r."interruptedAt", r."createdAt") > h."since"))
               UNION ALL
               SELECT t."id", t."userId", TRUE, 2 FROM "TaskRun" r JOIN "Task" t ON t."id" = r."taskId"
               WHERE r."active" AND r."desktop" = ${desktop} AND t."control" = 'USER'
@@ -84,18 +88,45 @@ const isHold = Schema.is(
 )
 
 /**
- * Part of a statement that has taken a task over: `run` is its row of "TaskRun" now. The desktop's input goes to the task from now on, unless
- * another person holds the desktop, by a row or by a task that needs that person's help.
+ * Part of a statement that has taken a task over: `run` is its row of "TaskRun" now. The desktop's input goes to the task from now on, and a
+ * row says so, unless another person holds the desktop: by the task that is active on it, or by one that waits. A finished task gives way, and
+ * every other one to the task that is active on the desktop. Of two persons at once the first gets the desktop. Answers no row to the other.
  */
-export const takeHold = (sql: SqlClient.SqlClient, userId: string | null, at: Date) => sql`
+export const takeHold = (sql: SqlClient.SqlClient, userId: string | null, at: Date) => {
+  const others = sql`"taskId" <> run."taskId" AND t."control" = 'USER'`
+  return sql`
   INSERT INTO "DesktopHold" ("desktop", "taskId", "userId", "since")
   SELECT run."desktop", run."taskId", ${userId}, ${at} FROM run
-  WHERE EXISTS (SELECT 1 FROM "DesktopHold" h WHERE h."desktop" = run."desktop") OR NOT EXISTS (
-    SELECT 1 FROM "TaskRun" r JOIN "Task" t ON t."id" = r."taskId"
-    WHERE r."active" AND r."desktop" = run."desktop" AND r."taskId" <> run."taskId" AND t."control" = 'USER' AND t."userId" <> ${userId})
+  WHERE NOT EXISTS (
+    SELECT 1 FROM "TaskRun" r JOIN "Task" t ON t."id" = r."taskId" LEFT JOIN "DesktopHold" h ON h."taskId" = t."id"
+    WHERE r."active" AND r."desktop" = run."desktop" AND r.${others} AND coalesce(h."userId", t."userId") <> ${userId}
+  ) AND NOT EXISTS (
+    SELECT 1 FROM "DesktopHold" h JOIN "Task" t ON t."id" = h."taskId"
+    WHERE h."desktop" = run."desktop" AND h.${others} AND h."userId" <> ${userId} AND t."status" NOT IN ('COMPLETED', 'FAILED', 'CANCELLED')
+      AND NOT EXISTS (
+        SELECT 1 FROM "TaskRun" r JOIN "Task" u ON u."id" = r."taskId"
+        WHERE r."active" AND r."desktop" = run."desktop" AND r."taskId" <> h."taskId" AND (r."taskId" = run."taskId" OR u."control" = 'USER'))
+  )
   ON CONFLICT ("desktop") DO UPDATE SET "taskId" = excluded."taskId", "userId" = excluded."userId", "since" = excluded."since"
-    WHERE coalesce("DesktopHold"."userId" = excluded."userId", TRUE)`
+    WHERE coalesce("DesktopHold"."userId" = excluded."userId", TRUE) OR EXISTS (
+      SELECT 1 FROM "DesktopHold" seen WHERE seen."desktop" = excluded."desktop" AND seen."taskId" = "DesktopHold"."taskId")
+  RETURNING "desktop"`
+}
+
+/** A takeover of the task that is undone where another person holds the desktop. Without accounts there is no other person. */
+export const unlessHeld =
+  (sql: SqlClient.SqlClient, id: TaskId) =>
+  <A extends { readonly desktop: string | null; readonly isHeld: boolean }, E, R>(taken: Effect.Effect<A, E, R>) =>
+    Effect.gen(function* () {
+      if ((yield* Caller).userId === null) return yield* taken
+      const checked = Effect.filterOrFail(
+        taken,
+        ({ desktop, isHeld }) => desktop === null || isHeld,
+        () => new DesktopHeld({ id })
+      )
+      return yield* transaction(sql)(checked)
+    })
 
 /** Part of a statement after which no person controls the task that `moved` selects. */
 export const releaseHold = (sql: SqlClient.SqlClient) => sql`
-  DELETE FROM "DesktopHold" h USING moved WHERE h."taskId" = moved."id"`
+  DELETE FROM "DesktopHold" h USING moved WHERE h."taskId" = moved."id" RETURNING h."desktop"`

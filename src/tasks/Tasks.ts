@@ -9,6 +9,7 @@ import { Caller } from "../domain/Caller.ts"
 import { finishedStatuses, type Task, TaskId, type TaskModel, type TaskWithFiles } from "../domain/Task.ts"
 import {
   DatabaseUnavailable,
+  type DesktopHeld,
   InvalidRequest,
   type ModelsUnavailable,
   type NoModelConfigured,
@@ -21,7 +22,7 @@ import { ModelCatalog } from "../models/ModelCatalog.ts"
 import { measure, metrics } from "../observability/Metrics.ts"
 import { currentTraceparent } from "../observability/TraceParent.ts"
 import { Placement } from "../placement/Placement.ts"
-import { releaseHold, takeHold } from "./DesktopHolds.ts"
+import { releaseHold, takeHold, unlessHeld } from "./DesktopHolds.ts"
 import { Dispatch } from "./Dispatch.ts"
 import { makeInsertTask, type NewTask } from "./TaskInsertion.ts"
 import { listTasks, type TaskList, type TaskListOptions } from "./TaskList.ts"
@@ -46,10 +47,13 @@ export class Tasks extends Context.Service<
     readonly update: (id: TaskId, patch: TaskPatch) => Effect.Effect<Task, TaskNotFound | DatabaseUnavailable, Caller>
     /** Deletes the task with all that belongs to it; a running one stops. */
     readonly remove: (id: TaskId) => Effect.Effect<void, TaskNotFound | DatabaseUnavailable, Caller>
-    /** Gives the desktop to the user: the run stops at once and what the user does is captured (docs/contract/agent.md, "User control"). */
+    /**
+     * Gives the desktop to the user: the run stops at once and what the user does is captured (docs/contract/agent.md, "User control"). Refused
+     * where another person controls that desktop.
+     */
     readonly takeover: (
       id: TaskId
-    ) => Effect.Effect<Task, TaskNotFound | TaskNotUnderAgentControl | DatabaseUnavailable, Caller>
+    ) => Effect.Effect<Task, TaskNotFound | TaskNotUnderAgentControl | DesktopHeld | DatabaseUnavailable, Caller>
     /** Gives the desktop back to the agent, from any status; the task runs again. */
     readonly resume: (
       id: TaskId
@@ -197,12 +201,13 @@ export class Tasks extends Context.Service<
           ), event AS (
             INSERT INTO "TaskEvent" ("taskId", "kind", "payload", "createdAt") SELECT task."id", 'task_updated', ${json}, ${at} FROM task
           )
-          SELECT ${columns}, (SELECT "desktop" FROM run) AS desktop, EXISTS (SELECT 1 FROM moved) AS "hasMoved" FROM task`
+          SELECT ${columns}, (SELECT "desktop" FROM run) AS desktop, EXISTS (SELECT 1 FROM moved) AS "hasMoved", EXISTS (SELECT 1 FROM hold) AS "isHeld" FROM task`
         if (row === undefined) {
           const found = yield* sql`SELECT 1 FROM "Task" WHERE "id" = ${id} AND ${isVisible}`
           return yield* Effect.fail(found.length === 0 ? new TaskNotFound({ id }) : how.refused(id))
         }
-        return { task: taskOf(row), desktop: row.desktop, hasMoved: row.hasMoved }
+        const { desktop, hasMoved, isHeld } = row
+        return { task: taskOf(row), desktop, hasMoved, isHeld } satisfies Changed
       }, atMostOnce)
 
       /** A desktop that claimed the task while it was being changed was not seen by the change. */
@@ -211,42 +216,52 @@ export class Tasks extends Context.Service<
         return rows[0] === undefined ? null : (yield* decodeDesktop(rows[0])).desktop
       }, repeatable)
 
-      const transition = Effect.fnUntraced(function* <E>(id: TaskId, how: Transition<E>) {
+      const transition = Effect.fnUntraced(function* <E, R>(id: TaskId, changing: Effect.Effect<Changed, E, R>) {
         yield* Effect.annotateCurrentSpan({ "task.id": id })
-        const { desktop, ...changed } = yield* orLook(id, change(id, how))
+        const { desktop, ...changed } = yield* orLook(id, changing)
         yield* tellWorker(id, desktop ?? (yield* desktopOf(id)))
         return changed
       })
 
       const takeover = Effect.fn("Tasks.takeover")((id: TaskId) =>
-        transition(id, {
-          set: () => sql.literal(`"control" = 'USER', "error" = NULL`),
-          when: `"control" = 'ASSISTANT'`,
-          run: `"active" = run."active"`,
-          control: "taken",
-          refused: () => new TaskNotUnderAgentControl({ id })
-        }).pipe(Effect.map(({ task }) => task))
+        transition(
+          id,
+          change(id, {
+            set: () => sql.literal(`"control" = 'USER', "error" = NULL`),
+            when: `"control" = 'ASSISTANT'`,
+            run: `"active" = run."active"`,
+            control: "taken",
+            refused: () => new TaskNotUnderAgentControl({ id })
+          }).pipe(unlessHeld(sql, id))
+        ).pipe(Effect.map(({ task }) => task))
       )
 
       const resume = Effect.fn("Tasks.resume")((id: TaskId) =>
-        transition(id, {
-          set: () => sql.literal(`"control" = 'ASSISTANT', "status" = 'RUNNING', "error" = NULL, "completedAt" = NULL`),
-          when: `"control" = 'USER'`,
-          run: `"active" = run."active"`,
-          control: "released",
-          setsGoing: true,
-          refused: () => new TaskNotUnderUserControl({ id })
-        }).pipe(Effect.map(({ task }) => task))
+        transition(
+          id,
+          change(id, {
+            set: () =>
+              sql.literal(`"control" = 'ASSISTANT', "status" = 'RUNNING', "error" = NULL, "completedAt" = NULL`),
+            when: `"control" = 'USER'`,
+            run: `"active" = run."active"`,
+            control: "released",
+            setsGoing: true,
+            refused: () => new TaskNotUnderUserControl({ id })
+          })
+        ).pipe(Effect.map(({ task }) => task))
       )
 
       const cancel = Effect.fn("Tasks.cancel")((id: TaskId) =>
-        transition(id, {
-          set: () => sql.literal(`"status" = 'CANCELLED', "error" = NULL`),
-          when: `"status" NOT IN ('COMPLETED', 'FAILED', 'CANCELLED')`,
-          run: `"active" = FALSE`,
-          control: "released",
-          refused: () => new TaskAlreadyFinished({ id })
-        }).pipe(
+        transition(
+          id,
+          change(id, {
+            set: () => sql.literal(`"status" = 'CANCELLED', "error" = NULL`),
+            when: `"status" NOT IN ('COMPLETED', 'FAILED', 'CANCELLED')`,
+            run: `"active" = FALSE`,
+            control: "released",
+            refused: () => new TaskAlreadyFinished({ id })
+          })
+        ).pipe(
           Effect.map(({ task }) => task),
           Effect.tap(() => measure(metrics.tasksEnded, 1, { status: "CANCELLED" })),
           Effect.tap(() => analytics.report(id))
@@ -254,16 +269,19 @@ export class Tasks extends Context.Service<
       )
 
       const update = Effect.fn("Tasks.update")(function* (id: TaskId, patch: TaskPatch) {
-        const { hasMoved, task } = yield* transition(id, {
-          set: (at) => patchedColumns(sql, patch, at),
-          when: "TRUE",
-          moves: 'seen."status" <> task."status"',
-          run:
-            patch.status !== undefined && keepsDesktop(patch.status) ? `"active" = run."active"` : `"active" = FALSE`,
-          control: patch.status === "NEEDS_HELP" ? "taken" : patch.status === "CANCELLED" ? "released" : undefined,
-          setsGoing: patch.status === "RUNNING" || patch.status === "PENDING",
-          refused: () => new TaskNotFound({ id })
-        })
+        const { hasMoved, task } = yield* transition(
+          id,
+          change(id, {
+            set: (at) => patchedColumns(sql, patch, at),
+            when: "TRUE",
+            moves: 'seen."status" <> task."status"',
+            run:
+              patch.status !== undefined && keepsDesktop(patch.status) ? `"active" = run."active"` : `"active" = FALSE`,
+            control: patch.status === "NEEDS_HELP" ? "taken" : patch.status === "CANCELLED" ? "released" : undefined,
+            setsGoing: patch.status === "RUNNING" || patch.status === "PENDING",
+            refused: () => new TaskNotFound({ id })
+          })
+        )
         if (hasMoved && finishedStatuses.includes(task.status)) {
           yield* measure(metrics.tasksEnded, 1, { status: task.status })
           yield* analytics.report(id)
@@ -310,12 +328,19 @@ interface Transition<E> {
   readonly refused: (id: TaskId) => E
 }
 
-/** A task's row after a change, with the desktop of its run. */
-interface ChangedRow extends TaskRow {
+/** What came of a change, beside the task. */
+interface Change {
+  /** The desktop of the task's run. */
   readonly desktop: string | null
   /** Whether the change has ended the run that went on. */
   readonly hasMoved: boolean
+  /** Whether the desktop's input goes to the task, after a takeover. */
+  readonly isHeld: boolean
 }
+interface Changed extends Change {
+  readonly task: Task
+}
+interface ChangedRow extends TaskRow, Change {}
 
 const decodeDesktop = Schema.decodeUnknownEffect(Schema.Struct({ desktop: Schema.NullOr(Schema.String) }))
 /** Made once, as it is asked more often than anything else. */

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto"
-import { Effect, FiberHandle, Queue, Semaphore } from "effect"
+import { DateTime, Effect, FiberHandle, Queue, Semaphore } from "effect"
 import { withoutHaste } from "../../database/DatabaseRetry.ts"
 import type { Desktop } from "../../desktop/Desktops.ts"
 import { inputCapacity, type UserInput } from "../../desktop/UserInput.ts"
@@ -35,7 +35,11 @@ export const makeInputCapture = Effect.fnUntraced(function* (
   heldTask: Effect.Effect<TaskId | undefined>
 ) {
   const conversations = yield* Conversations
-  const arrived = yield* Queue.sliding<{ readonly taskId: TaskId; readonly input: UserInput }>(inputCapacity)
+  const arrived = yield* Queue.sliding<{
+    readonly taskId: TaskId
+    readonly input: UserInput
+    readonly at: DateTime.Utc
+  }>(inputCapacity)
   const listener = yield* FiberHandle.make<never, never>()
   const oneChange = yield* Semaphore.make(1)
 
@@ -45,17 +49,17 @@ export const makeInputCapture = Effect.fnUntraced(function* (
         Effect.gen(function* () {
           const input = yield* Queue.take(inputs)
           const taskId = yield* heldTask
-          if (taskId !== undefined) yield* Queue.offer(arrived, { taskId, input })
+          if (taskId !== undefined) yield* Queue.offer(arrived, { taskId, input, at: yield* DateTime.now })
         })
       )
     )
   )
 
   const store = Effect.gen(function* () {
-    const { input, taskId } = yield* Queue.take(arrived)
+    const { at, input, taskId } = yield* Queue.take(arrived)
     const block = userAction(input)
     if (block === undefined) return
-    yield* withoutHaste(conversations.appendUserAction(taskId, block)).pipe(
+    yield* withoutHaste(conversations.appendUserAction(taskId, block, at)).pipe(
       Effect.catchCause((cause) => Effect.logWarning("An action of the user was not stored", cause)),
       Effect.annotateLogs({ taskId })
     )
