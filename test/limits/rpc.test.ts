@@ -63,12 +63,10 @@ layer(AccountsStage.layer(), { timeout: "60 seconds", excludeTestServices: true 
     test.effect("goes by the origin of the handshake: no message changes it", () =>
       Effect.gen(function* () {
         const { send, sql, url } = yield* AccountsStage
-        const signedUp = yield* send({ origin: url }, "POST", "/api/auth/sign-up/email", {
-          email: uniqueEmail(),
-          password,
-          name: "Eve's victim"
-        })
-        const cookie = signedUp.headers
+        const account = { email: uniqueEmail(), password, name: "Eve's victim" }
+        yield* send({ origin: url }, "POST", "/api/auth/sign-up/email", account)
+        const signedIn = yield* send({ origin: url }, "POST", "/api/auth/sign-in/email", account)
+        const cookie = signedIn.headers
           .getSetCookie()
           .map((line) => line.split(";", 1)[0])
           .join("; ")

@@ -31,9 +31,10 @@ layer(Server.layer, { timeout: "60 seconds", excludeTestServices: true })("join_
         BETTER_AUTH_URL: `http://127.0.0.1:${port}`
       })
       const account = { email: "joins@example.org", password: "correct horse battery", name: "joins" }
+      yield* send(`${url}/api/auth/sign-up/email`, {}, account)
       const { token } = yield* until(
         "the account exists",
-        Effect.map(send(`${url}/api/auth/sign-up/email`, {}, account), ({ json }) =>
+        Effect.map(send(`${url}/api/auth/sign-in/email`, {}, account), ({ json }) =>
           Option.getOrUndefined(decodeToken(json))
         )
       )
