@@ -1,4 +1,5 @@
-import type { SqlClient } from "effect/sql"
+import type { SqlClient, Statement } from "effect/sql"
+import type { TaskId } from "../domain/Task.ts"
 
 /** A value of a statement, or an expression in it. */
 type Operand = string | ReturnType<SqlClient.SqlClient["literal"]>
@@ -19,3 +20,17 @@ export const isDueFor = (
     SELECT (r."desktop" = ${desktop.url} OR (r."movedFrom" IS NOT NULL AND NOT r."active")) AND (r."retryAt" IS NULL OR r."retryAt" <= ${at})
     FROM "TaskRun" r WHERE r."taskId" = t."id"), TRUE)
   AND coalesce((SELECT w."desktop" = ${desktop.name} FROM "TaskDesktop" w WHERE w."taskId" = t."id"), TRUE)`
+
+/** Selects and locks the next due task of the desktop, if `isWanted`; the tasks in `passedOver` are left alone. */
+export const nextDueFor = (
+  sql: SqlClient.SqlClient,
+  desktop: { readonly url: string; readonly name: string },
+  at: Date,
+  passedOver: ReadonlyArray<TaskId>,
+  isWanted: Statement.Fragment
+) => sql`
+  SELECT t.*, EXISTS (SELECT 1 FROM "TaskDesktop" w WHERE w."taskId" = t."id") AS "isBound" FROM "Task" t
+  WHERE ${isWanted} AND ${isDueFor(sql, desktop, at)} AND ${sql.and(passedOver.map((id) => sql`t."id" <> ${id}`))}
+    AND coalesce(t."id" = (SELECT o."taskId" FROM "TaskRun" o WHERE o."active" AND o."desktop" = ${desktop.url}), TRUE)
+  ORDER BY t."executedAt" ASC NULLS LAST, t."priority" DESC, t."queuedAt" ASC NULLS LAST, t."createdAt", t."position"
+  LIMIT 1 FOR NO KEY UPDATE OF t SKIP LOCKED`

@@ -1,6 +1,7 @@
 import { Cause, Context, DateTime, Duration, Effect, Layer, Option, Result, Schema } from "effect"
-import { SqlClient } from "effect/sql"
+import { SqlClient, SqlError } from "effect/sql"
 import { Settings } from "../config/Settings.ts"
+import { isOutage } from "../database/DatabaseFailure.ts"
 import { repeatable } from "../database/DatabaseRetry.ts"
 import { storableJson, storableText } from "../database/StorableJson.ts"
 import { taskJson } from "../database/WireJson.ts"
@@ -8,9 +9,10 @@ import { Role, Task, TaskId, TaskStatus } from "../domain/Task.ts"
 import type { DatabaseUnavailable } from "../domain/TaskErrors.ts"
 import { measure, metrics } from "../observability/Metrics.ts"
 import { BrokenRuns } from "./BrokenRuns.ts"
-import { isDueFor } from "./DueTasks.ts"
+import { nextDueFor } from "./DueTasks.ts"
 import { type Lease, LeaseLost, type Ownership, ownedTask, WorkerReplaced } from "./Lease.ts"
 import { claimEvents, queuedAt } from "./QueuedOnClaim.ts"
+import { makeRefusedClaims } from "./RefusedClaims.ts"
 
 /** How a run ends its task; the description of a completed one goes to `result`, what went wrong to `error`. */
 export type Outcome =
@@ -92,6 +94,7 @@ export class TaskRuns extends Context.Service<
       const { desktops } = yield* Settings
       const broken = yield* BrokenRuns
       const nameOf = (desktop: string): string => desktops.find(({ url }) => url === desktop)?.name ?? desktop
+      const placeOf = (url: string) => ({ url, name: nameOf(url) })
       const taskOf = sql.literal(taskJson("task"))
 
       const own = Effect.fn("TaskRuns.own")(function* (desktop: string, replica: string) {
@@ -105,17 +108,19 @@ export class TaskRuns extends Context.Service<
 
       const { owned, seenOwned } = ownedTask(sql)
 
+      const refusals = yield* makeRefusedClaims
+
       /** The next due task, if its row and that of its run stay as they were seen; `isTaken`: another desktop was quicker. */
-      const tryToClaim = Effect.fnUntraced(function* ({ desktop, generation }: Ownership, at: Date) {
+      const tryToClaim = Effect.fnUntraced(function* (
+        { desktop, generation }: Ownership,
+        at: Date,
+        passedOver: ReadonlyArray<TaskId>
+      ) {
         const rows = yield* sql`
           WITH owner AS (
             SELECT 1 FROM "DesktopOwner" WHERE "desktop" = ${desktop} AND "generation" = ${generation}
           ), next AS (
-            SELECT t.*, EXISTS (SELECT 1 FROM "TaskDesktop" w WHERE w."taskId" = t."id") AS "isBound" FROM "Task" t
-            WHERE EXISTS (SELECT 1 FROM owner) AND ${isDueFor(sql, { url: desktop, name: nameOf(desktop) }, at)}
-              AND coalesce(t."id" = (SELECT o."taskId" FROM "TaskRun" o WHERE o."active" AND o."desktop" = ${desktop}), TRUE)
-            ORDER BY t."executedAt" ASC NULLS LAST, t."priority" DESC, t."queuedAt" ASC NULLS LAST, t."createdAt", t."position"
-            LIMIT 1 FOR NO KEY UPDATE OF t SKIP LOCKED
+            ${nextDueFor(sql, placeOf(desktop), at, passedOver, sql`EXISTS (SELECT 1 FROM owner)`)}
           ), run AS (
             INSERT INTO "TaskRun" ("taskId", "desktop", "epoch", "active", "createdAt", "updatedAt")
             SELECT next."id", ${desktop}, 1, TRUE, ${at}, ${at} FROM next
@@ -138,12 +143,19 @@ export class TaskRuns extends Context.Service<
         const { desktop } = owner
         for (;;) {
           const claimedAt = yield* DateTime.now
-          const row = yield* tryToClaim(owner, DateTime.toDateUtc(claimedAt))
+          const at = DateTime.toDateUtc(claimedAt)
+          const passedOver = yield* refusals.passedOver
+          const row = yield* Effect.catchIf(
+            tryToClaim(owner, at, passedOver),
+            (error) => SqlError.isSqlError(error) && !isOutage(error),
+            (error) => refusals.record(nextDueFor(sql, placeOf(desktop), at, passedOver, sql.literal("TRUE")), error)
+          )
           if (row === undefined) return yield* new WorkerReplaced({ desktop })
-          if (row.isTaken === true) continue
+          if (row === "refused" || row.isTaken === true) continue
           if (row.epoch === null) return Option.none()
           const { epoch, taskId } = yield* decodeClaimed(row)
           const lease: Lease = { taskId, desktop, epoch }
+          yield* refusals.forget(taskId)
           const decoded = yield* Effect.result(decodeClaim(row))
           if (Result.isFailure(decoded)) {
             yield* broken.record(lease, Cause.fail(decoded.failure))

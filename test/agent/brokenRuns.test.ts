@@ -68,6 +68,17 @@ const refusing = Effect.gen(function* () {
       RETURN NEW;
     END $$`
   yield* sql`CREATE TRIGGER refuse BEFORE INSERT ON "Message" FOR EACH ROW EXECUTE FUNCTION refuse()`
+  yield* sql`CREATE SEQUENCE claims`
+  yield* sql`
+    CREATE FUNCTION refuse_claim() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+      IF EXISTS (SELECT 1 FROM "Task" WHERE "id" = NEW."taskId" AND "description" LIKE '%unclaimable%') THEN
+        PERFORM nextval('claims');
+        RAISE EXCEPTION 'a secret that is 4711' USING ERRCODE = '22003';
+      END IF;
+      RETURN NEW;
+    END $$`
+  yield* sql`CREATE TRIGGER refuse_claim BEFORE INSERT ON "TaskRun" FOR EACH ROW EXECUTE FUNCTION refuse_claim()`
 })
 
 const stage = Layer.unwrap(
@@ -179,6 +190,26 @@ layer(stage, { timeout: "90 seconds", excludeTestServices: true })("a run that b
       yield* Effect.promise(() => fetch(`${url}/tasks/${id}/resume`, { method: "POST" }))
       yield* untilStatus(id, "COMPLETED")
     })
+  )
+
+  test.effect(
+    "before it begins, as PostgreSQL refuses the claim, fails its task the third time, and the next task completes",
+    () =>
+      Effect.gen(function* () {
+        yield* reset
+        const { sql } = yield* Stage
+        const id = yield* createTask("unclaimable")
+        const next = yield* createTask("meanwhile")
+        yield* untilStatus(next, "COMPLETED")
+        assert.strictEqual((yield* showTask(id)).status, "PENDING")
+        const { error } = yield* untilStatus(id, "FAILED")
+        assert.strictEqual(
+          error,
+          "The work broke off three times in a row: the database refused a value (SQLSTATE 22003)"
+        )
+        assert.deepStrictEqual(yield* sql`SELECT last_value::int FROM claims`, [{ last_value: 3 }])
+        yield* untilStatus(yield* createTask("after that"), "COMPLETED")
+      })
   )
 
   for (const [name, add] of Object.entries(unreadable)) {
