@@ -53,7 +53,11 @@ const Policy = Schema.Struct({
         ports: Schema.Array(Schema.Struct({ port: Schema.String })),
         from: Schema.optionalKey(
           Schema.Array(
-            Schema.Struct({ podSelector: Schema.Struct({ matchLabels: Schema.Record(Schema.String, Schema.String) }) })
+            Schema.Struct({
+              podSelector: Schema.Struct({
+                matchLabels: Schema.optionalKey(Schema.Record(Schema.String, Schema.String))
+              })
+            })
           )
         )
       })

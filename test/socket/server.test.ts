@@ -262,6 +262,8 @@ describe("the server", () => {
         early.socket.disconnect()
         yield* send(base, { path: "/quick" })
         yield* Write.event(watched, "nobody is there", { kind: "task_created" })
+        // The notification needs no request's time: after twenty of them it has been heard.
+        yield* Effect.repeat(send(base, { path: "/quick" }), { times: 19 })
         const client = yield* connected(base, { reconnection: false })
         yield* ask(client, "join_task", watched)
         yield* Write.event(other, "nobody is in the room")
