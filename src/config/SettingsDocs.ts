@@ -39,7 +39,7 @@ const renderTable = (head: ReadonlyArray<string>, body: ReadonlyArray<ReadonlyAr
   return [line(first, " "), line([], "-"), ...rest.map((row) => line(row, " "))].join("\n")
 }
 
-/** The README's configuration tables in Markdown, one for each group. */
+/** The tables of docs/settings.md, one for each group. */
 export const renderMarkdownTable = (): string =>
   inGroups((group, rows) => {
     const cells = rows.map((row) => [code(row.name), code(row.default), meaningOf(row)])
@@ -49,18 +49,18 @@ export const renderMarkdownTable = (): string =>
 const begin = "<!-- settings:begin -->"
 const end = "<!-- settings:end -->"
 
-/** The README has no place for the tables. */
+/** The page has no place for the tables. */
 export class MarkersMissing extends Schema.TaggedError<MarkersMissing>()("MarkersMissing", {}) {
   override get message(): string {
-    return `README.md needs the lines ${begin} and ${end}`
+    return `docs/settings.md needs the lines ${begin} and ${end}`
   }
 }
 
-/** The README with the tables put between its two markers. */
-export const withMarkdownTable = (readme: string): Result.Result<string, MarkersMissing> => {
-  const from = readme.indexOf(begin)
-  const to = readme.indexOf(end, from)
+/** The page with the tables put between its two markers. */
+export const withMarkdownTable = (page: string): Result.Result<string, MarkersMissing> => {
+  const from = page.indexOf(begin)
+  const to = page.indexOf(end, from)
   return from < 0 || to < 0
     ? Result.fail(new MarkersMissing())
-    : Result.succeed(`${readme.slice(0, from + begin.length)}\n\n${renderMarkdownTable()}\n\n${readme.slice(to)}`)
+    : Result.succeed(`${page.slice(0, from + begin.length)}\n\n${renderMarkdownTable()}\n\n${page.slice(to)}`)
 }

@@ -4,7 +4,7 @@ import * as Kind from "./SettingKinds.ts"
 
 /**
  * Every setting of the service, by the name of its field in `Settings`. Decoding, start-up notices, `.env.example`
- * and the README's table come from here. Names and defaults: docs/contract/configuration.md.
+ * and docs/settings.md come from here. Names and defaults: docs/contract/configuration.md.
  */
 export const settingsTable = {
   port: required("PORT", Kind.integer(0, 65535), {

@@ -86,7 +86,7 @@ layer(AccountsStage.layer(), { timeout: "120 seconds", excludeTestServices: true
     }).pipe(Effect.scoped)
   )
 
-  test.effect("is built for Node: the README's example runs against the service", () =>
+  test.effect("is built for Node: the documented example runs against the service", () =>
     Effect.gen(function* () {
       const { url } = yield* AccountsStage
       const { key } = yield* people
@@ -104,8 +104,8 @@ layer(AccountsStage.layer(), { timeout: "120 seconds", excludeTestServices: true
           { cwd: project }
         )
       )
-      const readme = yield* Effect.promise(() => readFile(join(project, "README.md"), "utf8"))
-      const example = /```js\n(import \{ Effect, Stream \}[\s\S]*?)```/.exec(readme)?.[1] ?? ""
+      const page = yield* Effect.promise(() => readFile(join(project, "docs/client.md"), "utf8"))
+      const example = /```js\n(import \{ Effect, Stream \}[\s\S]*?)```/.exec(page)?.[1] ?? ""
       assert.include(example, "bytebot-agent/client")
       yield* Effect.promise(async () => {
         await symlink(join(project, "node_modules"), join(folder, "node_modules"))

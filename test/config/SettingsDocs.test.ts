@@ -57,16 +57,16 @@ describe(".env.example", () => {
   })
 })
 
-describe("README.md", () => {
+describe("docs/settings.md", () => {
   it("is in step with the table (if not: node scripts/settings-docs.ts)", () => {
-    const readme = read("README.md")
-    assert.strictEqual(Result.getOrThrow(withMarkdownTable(readme)), readme)
+    const page = read("docs/settings.md")
+    assert.strictEqual(Result.getOrThrow(withMarkdownTable(page)), page)
   })
 
   it("gets the tables between its markers and keeps the rest", () => {
-    const readme = "before\n<!-- settings:begin -->\nold\n<!-- settings:end -->\nafter\n"
+    const page = "before\n<!-- settings:begin -->\nold\n<!-- settings:end -->\nafter\n"
     assert.deepStrictEqual(
-      withMarkdownTable(readme),
+      withMarkdownTable(page),
       Result.succeed(`before\n<!-- settings:begin -->\n\n${renderMarkdownTable()}\n\n<!-- settings:end -->\nafter\n`)
     )
     assert.isTrue(Result.isFailure(withMarkdownTable("no markers")))
