@@ -11,6 +11,7 @@ import { Stopping } from "./health/Stopping.ts"
 import * as Logging from "./observability/Logging.ts"
 import * as Telemetry from "./observability/Telemetry.ts"
 import * as Services from "./Services.ts"
+import { InFlight } from "./transports/http/InFlight.ts"
 import { RequestRate } from "./transports/http/RequestRate.ts"
 import { RouterSettings, Routes, StartingRoutes } from "./transports/http/Routes.ts"
 import * as Rpc from "./transports/Rpc.ts"
@@ -67,6 +68,6 @@ export const layer = Stopping.atEnd.pipe(
   Layer.provideMerge(running),
   Layer.provideMerge(starting),
   Layer.provideMerge(Server.layer),
-  Layer.provide(Layer.mergeAll(Startup.layer, Stopping.layer)),
+  Layer.provide(Layer.mergeAll(Startup.layer, Stopping.layer, InFlight.layer)),
   Layer.provide(Layer.provideMerge(Telemetry.layer, Logging.layer))
 )

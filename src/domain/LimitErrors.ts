@@ -10,3 +10,10 @@ export class TooManyRequests extends Schema.TaggedError<TooManyRequests>()(
     return `Too many requests: try again in ${this.retryAfter} s`
   }
 }
+
+/** As many large bodies and answers are in memory as may be; trying again later makes sense (503). */
+export class ServiceBusy extends Schema.TaggedError<ServiceBusy>()("ServiceBusy", {}, { httpApiStatus: 503 }) {
+  override get message(): string {
+    return "The service handles as many large requests as it can: try again later"
+  }
+}
