@@ -14,6 +14,7 @@ import * as Telemetry from "./observability/Telemetry.ts"
 import * as Services from "./Services.ts"
 import { AddressConnections } from "./transports/AddressConnections.ts"
 import { Gauges } from "./transports/Gauges.ts"
+import { InFlight } from "./transports/http/InFlight.ts"
 import { RouterSettings, Routes, StartingRoutes } from "./transports/http/Routes.ts"
 import * as Rpc from "./transports/Rpc.ts"
 import * as Server from "./transports/Server.ts"
@@ -76,6 +77,6 @@ export const layer = Stopping.atEnd.pipe(
   Layer.provideMerge(running),
   Layer.provideMerge(starting),
   Layer.provideMerge(Server.layer),
-  Layer.provide(Layer.mergeAll(Startup.layer, Stopping.layer)),
+  Layer.provide(Layer.mergeAll(Startup.layer, Stopping.layer, InFlight.layer)),
   Layer.provide(Layer.provideMerge(Telemetry.layer, Logging.layer))
 )

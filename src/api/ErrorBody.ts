@@ -2,7 +2,7 @@ import { Schema, SchemaTransformation } from "effect"
 import { HttpApiSchema } from "effect/http-api"
 import { AccountsOff, ApiKeyNotFound, Forbidden, Unauthorized } from "../domain/AccountErrors.ts"
 import { FileNotFound, ImageNotFound } from "../domain/AttachmentErrors.ts"
-import { TooManyOpen, TooManyRequests } from "../domain/LimitErrors.ts"
+import { ServiceBusy, TooManyOpen, TooManyRequests } from "../domain/LimitErrors.ts"
 import {
   DatabaseUnavailable,
   DesktopHeld,
@@ -113,6 +113,13 @@ export const ForbiddenBody = bodyOf(Forbidden, 403, (message) => new Forbidden({
 
 export const InvalidRequestBody = bodyOf(InvalidRequest, 400, (message) => new InvalidRequest({ message }))
 
+export const ServiceBusyBody = bodyOf(
+  ServiceBusy,
+  503,
+  () => new ServiceBusy(),
+  Schema.Literal(new ServiceBusy().message)
+)
+
 /** Shows nothing of the reason, which is about our insides. */
 export const DatabaseUnavailableBody = bodyOf(
   DatabaseUnavailable,
@@ -141,6 +148,7 @@ export const DeclaredErrorBody = Schema.Union([
   InvalidRequestBody,
   RequestTooLargeBody,
   UnsupportedBodyBody,
+  ServiceBusyBody,
   DatabaseUnavailableBody
 ])
 export type DeclaredError = typeof DeclaredErrorBody.Type

@@ -1,6 +1,6 @@
 import { Context } from "effect"
 import { HttpApiMiddleware } from "effect/http-api"
-import { InvalidRequestBody, RequestTooLargeBody, UnsupportedBodyBody } from "./ErrorBody.ts"
+import { InvalidRequestBody, RequestTooLargeBody, ServiceBusyBody, UnsupportedBodyBody } from "./ErrorBody.ts"
 
 /**
  * The request's body: the object that a JSON or urlencoded body stands for. No body, an empty one, or one of another
@@ -13,5 +13,5 @@ export class RequestBody extends Context.Service<RequestBody, { readonly [field:
 /** What every endpoint does with a request before its handler: path parameters, body, and words for what does not decode. */
 export class RequestDecoding extends HttpApiMiddleware.Service<RequestDecoding, { provides: RequestBody }>()(
   "bytebot/api/RequestDecoding",
-  { error: [InvalidRequestBody, RequestTooLargeBody, UnsupportedBodyBody] }
+  { error: [InvalidRequestBody, RequestTooLargeBody, ServiceBusyBody, UnsupportedBodyBody] }
 ) {}

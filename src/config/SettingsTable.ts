@@ -58,6 +58,23 @@ export const settingsTable = {
     default: "300000",
     meaning: "Milliseconds in which a whole request must have arrived."
   }),
+  readTimeout: required("BYTEBOT_READ_TIMEOUT", Kind.milliseconds(1), {
+    group: "Service",
+    default: "30000",
+    meaning:
+      "Milliseconds after which a client is cut off that reads nothing of a large answer, or sends nothing of a large body that it has begun."
+  }),
+  bodyMemory: required("BYTEBOT_BODY_MEMORY", Kind.integer(1, 1_000_000_000_000), {
+    group: "Service",
+    default: "100663296",
+    meaning: "Bytes of large request bodies that are held at a time; what comes on top of them is answered with 503."
+  }),
+  answerMemory: required("BYTEBOT_ANSWER_MEMORY", Kind.integer(1, 1_000_000_000_000), {
+    group: "Service",
+    default: "33554432",
+    meaning:
+      "Bytes of large answers that are held at a time; the rest stays in the database until clients have read on."
+  }),
   socketsPerAddress: required("BYTEBOT_SOCKETS_PER_ADDRESS", Kind.integer(1, 1_000_000), {
     group: "Service",
     default: "1000",

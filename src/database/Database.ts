@@ -3,7 +3,7 @@ import { Context, Effect, Layer } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { Settings } from "../config/Settings.ts"
 import { Startup } from "../observability/Startup.ts"
-import { awaitDatabase, poolLayer, unhurriedLayer } from "./DatabaseConnection.ts"
+import { awaitDatabase, DatabaseProbe, poolLayer, unhurriedLayer } from "./DatabaseConnection.ts"
 import { type DatabaseConnectError, DatabaseNotUsable } from "./DatabaseErrors.ts"
 import type { DatabasePool } from "./DatabasePool.ts"
 import { findServer } from "./DatabaseServer.ts"
@@ -37,7 +37,7 @@ export class Database extends Context.Service<
    * is missing, waits until it answers, and brings the schema up to date; with MIGRATE_ON_START=false it waits until somebody else does.
    */
   static readonly layer: Layer.Layer<
-    Database | DatabasePool | PgClient.PgClient | SqlClient.SqlClient,
+    Database | DatabasePool | DatabaseProbe | PgClient.PgClient | SqlClient.SqlClient,
     DatabaseStartupError,
     Settings | Startup
   > = Layer.unwrap(
@@ -58,7 +58,10 @@ export class Database extends Context.Service<
           return Database.of({ info: { kind, description: `PostgreSQL ${yield* serverVersion}, ${place}` } })
         }).pipe(Effect.catchTag("SqlError", (error) => Effect.fail(notUsable(server, error))))
       )
-      return Layer.provideMerge(database, poolLayer(server, settings))
+      return Layer.provideMerge(
+        database,
+        Layer.merge(poolLayer(server, settings), DatabaseProbe.layer(server, settings))
+      )
     })
   )
 }

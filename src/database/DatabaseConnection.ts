@@ -1,6 +1,6 @@
 import { PgClient, PgConnection } from "@effect/sql-pg"
-import { Duration, Effect, Schedule } from "effect"
-import type { SqlError } from "effect/sql"
+import { Context, Duration, Effect, Layer, Schedule } from "effect"
+import { SqlClient, type SqlError } from "effect/sql"
 import type { SettingsValues } from "../config/Settings.ts"
 import {
   type DatabaseConnectError,
@@ -51,6 +51,17 @@ export const poolLayer = (
     maxConnections: settings.databasePoolMax,
     timeout: settings.databaseStatementTimeout
   })
+
+/** A connection of its own for questions about the database's health: a busy pool, or large answers on its connections, do not delay them. */
+export class DatabaseProbe extends Context.Service<DatabaseProbe, SqlClient.SqlClient>()("bytebot/DatabaseProbe") {
+  static readonly layer = (
+    server: PostgresUrl,
+    settings: Pick<SettingsValues, "databaseConnectTimeout" | "databaseStatementTimeout">
+  ): Layer.Layer<DatabaseProbe> =>
+    Layer.effect(DatabaseProbe, SqlClient.SqlClient).pipe(
+      Layer.provide(poolLayer(server, { ...settings, databasePoolMax: 1 }))
+    )
+}
 
 /** A client for statements that may take as long as they like: migrations rewrite whole tables. */
 export const unhurriedLayer = (server: PostgresUrl, settings: Pick<SettingsValues, "databaseConnectTimeout">) =>

@@ -17,3 +17,10 @@ export class TooManyOpen extends Schema.TaggedError<TooManyOpen>()(
   { message: Schema.String },
   { httpApiStatus: 429 }
 ) {}
+
+/** As many large bodies and answers are in memory as may be; trying again later makes sense (503). */
+export class ServiceBusy extends Schema.TaggedError<ServiceBusy>()("ServiceBusy", {}, { httpApiStatus: 503 }) {
+  override get message(): string {
+    return "The service handles as many large requests as it can: try again later"
+  }
+}

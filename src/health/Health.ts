@@ -1,5 +1,6 @@
-import { Clock, Context, Effect, Fiber, Layer } from "effect"
+import { Clock, Context, Data, Effect, Fiber, Layer } from "effect"
 import { SqlClient } from "effect/sql"
+import { DatabaseProbe } from "../database/DatabaseConnection.ts"
 import { DatabasePool } from "../database/DatabasePool.ts"
 import { behind, type MigrationStatus, migrationStatus } from "../database/MigrationStatus.ts"
 import { wordsOf } from "../database/SqlFailure.ts"
@@ -7,8 +8,9 @@ import type { DatabaseHealth } from "../domain/Health.ts"
 import { Startup } from "../observability/Startup.ts"
 import { Stopping, stoppingReason } from "./Stopping.ts"
 
-/** Longest that somebody who asks for the service's health waits for the database. */
-const patience = "2 seconds"
+/** Looks at the clock that pass until the database counts as silent: two seconds, and more while the process itself is too busy to look. */
+const looks = 20
+const lookEvery = "100 millis"
 
 /** How old an answer may be: many who ask at once cost the database one question. */
 const freshFor = "500 millis"
@@ -25,7 +27,7 @@ export class Health extends Context.Service<Health, { readonly checkup: Effect.E
   static readonly layer = Layer.effect(
     Health,
     Effect.gen(function* () {
-      const sql = yield* SqlClient.SqlClient
+      const sql = yield* DatabaseProbe
       const pool = yield* DatabasePool
       const stopping = yield* Stopping
 
@@ -42,7 +44,7 @@ export class Health extends Context.Service<Health, { readonly checkup: Effect.E
         return yield* ask.pipe(
           // Whoever gave up waiting must not wait for the end of the question either.
           Effect.forkDetach,
-          Effect.flatMap((asking) => Effect.timeout(Fiber.join(asking), patience)),
+          Effect.flatMap((asking) => Effect.raceFirst(Fiber.join(asking), silence)),
           Effect.map(({ migrations, roundTrip }): Checkup => {
             const { pending } = migrations
             return {
@@ -58,7 +60,7 @@ export class Health extends Context.Service<Health, { readonly checkup: Effect.E
           }),
           Effect.catchTags({
             SqlError: (error) => Effect.succeed(away(wordsOf(error), pool_stats)),
-            TimeoutError: () => Effect.succeed(away("it does not answer", pool_stats))
+            DatabaseSilent: () => Effect.succeed(away("it does not answer", pool_stats))
           })
         )
       }).pipe(Effect.withSpan("Health.checkup"))
@@ -86,6 +88,15 @@ export class Health extends Context.Service<Health, { readonly checkup: Effect.E
     )
   )
 }
+
+/** The database has not answered. */
+class DatabaseSilent extends Data.TaggedError("DatabaseSilent") {}
+
+/** Fails after two seconds in which the process could have taken an answer. */
+const silence = Effect.sleep(lookEvery).pipe(
+  Effect.repeat({ times: looks - 1 }),
+  Effect.andThen(Effect.fail(new DatabaseSilent()))
+)
 
 const away = (words: string, pool_stats: DatabaseHealth["pool_stats"]): Checkup => ({
   reason: `The database is away: ${words}`,

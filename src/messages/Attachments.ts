@@ -9,27 +9,48 @@ import type { TaskId } from "../domain/Task.ts"
 import { type DatabaseUnavailable, TaskNotFound } from "../domain/TaskErrors.ts"
 import { visibleTo } from "../tasks/Visibility.ts"
 import { imageAt } from "./Images.ts"
+import { contentSize } from "./MessagePage.ts"
 
-/** Bytes of an attachment; `type` is what whoever stored it says. */
-export interface Attachment {
+/** A file, and how it begins; `type` is what whoever stored it says. */
+export interface FileStart {
+  readonly name: string
+  readonly type: string
+  /** Characters of its base64. */
+  readonly length: number
+  /** The first of them, in ASCII, as many as were asked for. */
+  readonly start: Uint8Array
+  /** The last four. */
+  readonly end: string
+}
+
+/** A picture of a message. */
+export interface Picture {
   readonly bytes: Uint8Array
   readonly type: string
-  readonly name: string
 }
 
 /** What belongs to a task and is read by itself: its files, the pictures of its messages, its summaries. */
 export class Attachments extends Context.Service<
   Attachments,
   {
+    /** The file, with the first `count` characters of its base64. */
     readonly file: (
       taskId: TaskId,
-      fileId: string
-    ) => Effect.Effect<Attachment, FileNotFound | DatabaseUnavailable, Caller>
-    /** `index` counts the message's pictures from 0. */
+      fileId: string,
+      count: number
+    ) => Effect.Effect<FileStart, FileNotFound | DatabaseUnavailable, Caller>
+    /** `count` characters of the base64 of a file that the caller was given before, after the first `offset` ones. */
+    readonly filePiece: (
+      fileId: string,
+      offset: number,
+      count: number
+    ) => Effect.Effect<Uint8Array, FileNotFound | DatabaseUnavailable>
+    /** `index` counts the message's pictures from 0. Reads messages of up to `room` bytes; of larger ones it answers their size. */
     readonly image: (
       messageId: string,
-      index: number
-    ) => Effect.Effect<Attachment, ImageNotFound | DatabaseUnavailable, Caller>
+      index: number,
+      room: number
+    ) => Effect.Effect<Picture | { readonly size: number }, ImageNotFound | DatabaseUnavailable, Caller>
     /** Oldest first. */
     readonly summaries: (
       taskId: TaskId
@@ -41,23 +62,36 @@ export class Attachments extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
 
-      const file = Effect.fn("Attachments.file")(function* (taskId: TaskId, fileId: string) {
+      // `textsend` gives the bytes of a text; `substring` of a text would count its characters from the start each time.
+      const file = Effect.fn("Attachments.file")(function* (taskId: TaskId, fileId: string, count: number) {
         yield* Effect.annotateCurrentSpan({ "task.id": taskId })
         const rows = yield* sql`
-          SELECT f."name", f."type", f."data" FROM "File" f JOIN "Task" t ON t."id" = f."taskId"
+          SELECT f."name", f."type", octet_length(f."data") AS length, substring(d."bytes" FROM 1 FOR ${count}::int) AS start,
+            convert_from(substring(d."bytes" FROM greatest(1, octet_length(f."data") - 3)), 'LATIN1') AS end
+          FROM "File" f JOIN "Task" t ON t."id" = f."taskId" CROSS JOIN LATERAL (SELECT textsend(f."data") AS bytes OFFSET 0) d
           WHERE f."id" = ${fileId} AND t."id" = ${taskId} AND ${visibleTo(sql, yield* Caller, "t")}`
         if (rows[0] === undefined) return yield* new FileNotFound({ id: fileId })
-        const { data, name, type } = yield* decodeFile(rows[0])
-        return { name, type, bytes: Buffer.from(data, "base64") }
+        return yield* decodeFile(rows[0])
       }, repeatable)
 
-      const image = Effect.fn("Attachments.image")(function* (messageId: string, index: number) {
+      const filePiece = Effect.fn("Attachments.filePiece")(function* (fileId: string, offset: number, count: number) {
         const rows = yield* sql`
-          SELECT ${sql.literal(messageContent("m"))} AS content FROM "Message" m JOIN "Task" t ON t."id" = m."taskId"
+          SELECT substring(textsend("data") FROM ${offset + 1}::int FOR ${count}::int) AS piece FROM "File" WHERE "id" = ${fileId}`
+        if (rows[0] === undefined) return yield* new FileNotFound({ id: fileId })
+        return (yield* decodePiece(rows[0])).piece
+      }, repeatable)
+
+      const image = Effect.fn("Attachments.image")(function* (messageId: string, index: number, room: number) {
+        const rows = yield* sql`
+          SELECT s."size", CASE WHEN s."size" <= ${room}::bigint THEN ${sql.literal(messageContent("m"))} END AS content
+          FROM "Message" m JOIN "Task" t ON t."id" = m."taskId" CROSS JOIN LATERAL (SELECT ${sql.literal(contentSize("m"))} AS size OFFSET 0) s
           WHERE m."id" = ${messageId} AND ${visibleTo(sql, yield* Caller, "t")}`
-        const found = rows[0] === undefined ? undefined : imageAt((yield* decodeContent(rows[0])).content, index)
+        if (rows[0] === undefined) return yield* new ImageNotFound({ id: messageId })
+        const { content, size } = yield* decodeContent(rows[0])
+        if (content === null) return { size }
+        const found = imageAt(content, index)
         if (found === undefined) return yield* new ImageNotFound({ id: messageId })
-        return { name: `${index}`, type: found.mediaType, bytes: Buffer.from(found.data, "base64") }
+        return { type: found.mediaType, bytes: Buffer.from(found.data, "base64") }
       }, repeatable)
 
       const summaries = Effect.fn("Attachments.summaries")(function* (taskId: TaskId) {
@@ -71,13 +105,22 @@ export class Attachments extends Context.Service<
         return yield* decodeSummaries(rows.filter(({ id }) => id !== null))
       }, repeatable)
 
-      return Attachments.of({ file, image, summaries })
+      return Attachments.of({ file, filePiece, image, summaries })
     })
   )
 }
 
 const decodeFile = Schema.decodeUnknownEffect(
-  Schema.Struct({ name: Schema.String, type: Schema.String, data: Schema.String })
+  Schema.Struct({
+    name: Schema.String,
+    type: Schema.String,
+    length: Schema.Int,
+    start: Schema.Uint8Array,
+    end: Schema.String
+  })
 )
-const decodeContent = Schema.decodeUnknownEffect(Schema.Struct({ content: Schema.Array(Schema.Json) }))
+const decodePiece = Schema.decodeUnknownEffect(Schema.Struct({ piece: Schema.Uint8Array }))
+const decodeContent = Schema.decodeUnknownEffect(
+  Schema.Struct({ size: Schema.Int, content: Schema.NullOr(Schema.Array(Schema.Json)) })
+)
 const decodeSummaries = Schema.decodeUnknownEffect(Schema.Array(Summary))

@@ -23,28 +23,37 @@ export interface MessageRow {
   readonly updatedAt: Date
   readonly taskId: string
   readonly summaryId: string | null
+  /** Bytes of the content, at most: what is read of it takes up about as many. */
+  readonly size: number
 }
+
+/** SQL: bytes that the content of the row `alias` has, at most. What is compressed may be a hundred times as large as what is stored. */
+export const contentSize = (alias: string): string =>
+  `CASE WHEN pg_column_compression(${alias}."content") IS NULL THEN pg_column_size(${alias}."content") ELSE octet_length(${alias}."content"::text) END`
 
 /** Bytes that a small content takes up in the table at the most. */
 const small = 4096
 
-/** SQL: the columns of a `MessageRow` of the row `alias`. */
-export const messageColumns = (alias: string): string => {
+/** SQL: the columns of a `MessageRow` of the row `alias`, of which `size` is given; without a content where `isRead` does not hold. */
+export const messageColumns = (alias: string, size = contentSize(alias), isRead = "TRUE"): string => {
   const content = messageContent(alias)
   const isSmall = `pg_column_size(${alias}."content") <= ${small}`
   return (
-    `${alias}."id", CASE WHEN ${isSmall} THEN ${content} END AS blocks, CASE WHEN NOT ${isSmall} THEN convert_to((${content})::text, 'UTF8') END AS text, ` +
-    `${alias}."role", ${alias}."createdAt", ${alias}."updatedAt", ${alias}."taskId", ${alias}."summaryId"`
+    `${alias}."id", CASE WHEN ${isRead} AND ${isSmall} THEN ${content} END AS blocks, ` +
+    `CASE WHEN ${isRead} AND NOT ${isSmall} THEN convert_to((${content})::text, 'UTF8') END AS text, ` +
+    `${alias}."role", ${alias}."createdAt", ${alias}."updatedAt", ${alias}."taskId", ${alias}."summaryId", ${size} AS size`
   )
 }
 
-/** JSON in bytes, with the hash of what it depends on. */
+/** Whether the message's content was read with it. */
+export const isRead = ({ blocks, text }: MessageRow): boolean => blocks !== null || text !== null
+
+/** JSON in bytes. */
 export interface JsonPage {
   /** The bytes in chunks: large contents are not copied to join them. */
   readonly chunks: ReadonlyArray<Uint8Array>
   /** Of all bytes. */
   readonly length: number
-  readonly etag: string
 }
 
 type Piece = Uint8Array | string
@@ -90,9 +99,6 @@ const messagePieces = (
   ]
 }
 
-const separated = (items: ReadonlyArray<ReadonlyArray<Piece>>): ReadonlyArray<Piece> =>
-  items.flatMap((pieces, index) => (index === 0 ? pieces : [",", ...pieces]))
-
 /** The pieces in UTF-8. What is short is gathered: encoding and sending have a price per time. */
 const chunksOf = (pieces: ReadonlyArray<Piece>): ReadonlyArray<Uint8Array> => {
   const chunks: Array<Uint8Array> = []
@@ -113,17 +119,39 @@ const chunksOf = (pieces: ReadonlyArray<Piece>): ReadonlyArray<Uint8Array> => {
   return chunks
 }
 
-/** What is stored of a message never changes but for its summary, of which `updatedAt` tells. */
-const page = (rows: ReadonlyArray<MessageRow>, pieces: ReadonlyArray<Piece>): JsonPage => {
-  const chunks = chunksOf(pieces)
-  const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
+/**
+ * The page's entity tag. What is stored of a message never changes but for its summary, of which `updatedAt` tells. `length` in bytes is the
+ * page's, or where that is not known yet, that of the contents.
+ */
+export const pageTag = (
+  rows: ReadonlyArray<MessageRow>,
+  length = rows.reduce((sum, { size }) => sum + size, 0)
+): string => {
   const content = rows.map(({ id, summaryId, updatedAt }) => `${id} ${updatedAt.getTime()} ${summaryId}`).join("\n")
-  return { chunks, length, etag: `W/"${length.toString(16)}-${hash("sha1", content, "base64").slice(0, 27)}"` }
+  return `W/"${length.toString(16)}-${hash("sha1", content, "base64").slice(0, 27)}"`
+}
+
+/** Writes a page message by message: each call answers the chunks that follow. */
+export interface PageWriter {
+  readonly add: (rows: ReadonlyArray<MessageRow>) => ReadonlyArray<Uint8Array>
+  readonly end: () => ReadonlyArray<Uint8Array>
 }
 
 /** The messages as `MessagesApi` lists them. */
-export const listPage = (rows: ReadonlyArray<MessageRow>, images: ShownImages = "inline"): JsonPage =>
-  page(rows, ["[", ...separated(rows.map((row) => messagePieces(row, row.role, contentOf(row, images).pieces))), "]"])
+export const listWriter = (images: ShownImages = "inline"): PageWriter => {
+  let before = "["
+  return {
+    add: (rows) =>
+      chunksOf(
+        rows.flatMap((row) => {
+          const pieces = [before, ...messagePieces(row, row.role, contentOf(row, images).pieces)]
+          before = ","
+          return pieces
+        })
+      ),
+    end: () => chunksOf([before === "[" ? "[]" : "]"])
+  }
+}
 
 interface Shown {
   readonly role: Role
@@ -150,18 +178,21 @@ const shown = (row: MessageRow, images: ShownImages): Shown => {
 }
 
 /** The messages in groups, as `groupMessages` makes them. */
-export const processedPage = (rows: ReadonlyArray<MessageRow>, images: ShownImages = "inline"): JsonPage => {
-  const groups: Array<{ readonly first: Shown; readonly messages: Array<ReadonlyArray<Piece>> }> = []
-  for (const message of rows.map((row) => shown(row, images))) {
-    const last = groups.at(-1)
-    if (last !== undefined && last.first.role === message.role && last.first.takeOver === message.takeOver) {
-      last.messages.push(message.pieces)
-    } else groups.push({ first: message, messages: [message.pieces] })
+export const processedWriter = (images: ShownImages = "inline"): PageWriter => {
+  let last: Shown | undefined
+  const close = () => (last === undefined ? "[" : `],"take_over":${last.takeOver}}`)
+  const add = (row: MessageRow): ReadonlyArray<Piece> => {
+    const message = shown(row, images)
+    const isSameGroup = last?.role === message.role && last.takeOver === message.takeOver
+    const opening = `${close()}${last === undefined ? "" : ","}{"role":"${message.role}","messages":[`
+    last = { ...message, pieces: [] }
+    return [isSameGroup ? "," : opening, ...message.pieces]
   }
-  const pieces = groups.map(({ first, messages }) => [
-    `{"role":"${first.role}","messages":[`,
-    ...separated(messages),
-    `],"take_over":${first.takeOver}}`
-  ])
-  return page(rows, ["[", ...separated(pieces), "]"])
+  return { add: (rows) => chunksOf(rows.flatMap(add)), end: () => chunksOf([`${close()}]`]) }
+}
+
+/** A page of messages whose contents were all read. */
+export const wholePage = (writer: PageWriter, rows: ReadonlyArray<MessageRow>): JsonPage => {
+  const chunks = [...writer.add(rows), ...writer.end()]
+  return { chunks, length: chunks.reduce((sum, chunk) => sum + chunk.length, 0) }
 }

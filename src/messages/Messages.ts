@@ -7,10 +7,10 @@ import { Caller } from "../domain/Caller.ts"
 import { Message } from "../domain/Message.ts"
 import type { TaskId, TaskWithFiles } from "../domain/Task.ts"
 import { type DatabaseUnavailable, TaskNotFound } from "../domain/TaskErrors.ts"
-import { wholeTaskOf } from "../tasks/TaskRow.ts"
+import { type Reserve, wholeTaskOf } from "../tasks/TaskRow.ts"
 import { visibleTo } from "../tasks/Visibility.ts"
 import { makeInsertMessage } from "./MessageInsertion.ts"
-import { messageColumns, type MessageRow } from "./MessagePage.ts"
+import { contentSize, messageColumns, type MessageRow } from "./MessagePage.ts"
 
 /** Messages as the users of a task read and write them; `Conversations` is the agent's side. */
 export class Messages extends Context.Service<
@@ -22,16 +22,23 @@ export class Messages extends Context.Service<
       readonly page: number
       readonly limit: number
     }) => Effect.Effect<ReadonlyArray<Message>, DatabaseUnavailable, Caller>
-    /** The same as rows of `MessagePage`, for whoever passes the stored text on. */
+    /** The same as rows of `MessagePage`, to pass the stored text on; contents beyond the first `room` bytes are not read. */
     readonly rows: (options: {
       readonly taskId: TaskId
       readonly page: number
       readonly limit: number
+      readonly room: number
     }) => Effect.Effect<ReadonlyArray<MessageRow>, DatabaseUnavailable, Caller>
-    /** Stores a USER text message, in whatever status the task is; answers the task with its files, as the original does. */
+    /** Rows, with their contents, of messages that the caller was given before; those that are gone are left out. */
+    readonly rowsOf: (ids: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<MessageRow>, DatabaseUnavailable>
+    /**
+     * Stores a USER text message, in whatever status the task is; answers the task with its files, as the original does. `reserve` is asked
+     * before these are read: the message is stored by then, so that its refusal is a defect.
+     */
     readonly addUserMessage: (
       taskId: TaskId,
-      text: string
+      text: string,
+      reserve?: Reserve
     ) => Effect.Effect<TaskWithFiles, TaskNotFound | DatabaseUnavailable, Caller>
   }
 >()("bytebot/Messages") {
@@ -41,7 +48,9 @@ export class Messages extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const insertMessage = makeInsertMessage(sql)
       const wholeTask = wholeTaskOf(sql)
-      const columns = sql.literal(messageColumns("message"))
+      const allColumns = sql.literal(messageColumns("message"))
+      const columns = sql.literal(messageColumns("message", 'message."size"', 'message."upToHere" <= room."bytes"'))
+      const size = sql.literal(`${contentSize("message")} AS size`)
 
       /** FROM and what follows, of a page of the messages that are there for the caller. */
       const pageOf = Effect.fnUntraced(function* (options: {
@@ -71,24 +80,39 @@ export class Messages extends Context.Service<
         readonly taskId: TaskId
         readonly page: number
         readonly limit: number
+        readonly room: number
       }) {
         yield* Effect.annotateCurrentSpan({ "task.id": options.taskId })
-        return yield* sql<MessageRow>`SELECT ${columns} ${yield* pageOf(options)}`
+        return yield* sql<MessageRow>`
+          SELECT ${columns} FROM (
+            SELECT *, sum(sized."size") OVER (ORDER BY sized."createdAt", sized."position" ROWS UNBOUNDED PRECEDING) AS "upToHere"
+            FROM (SELECT message.*, ${size} ${yield* pageOf(options)}) sized
+          ) message CROSS JOIN (SELECT ${options.room}::bigint AS bytes) room ORDER BY message."createdAt", message."position"`
       }, repeatable)
 
-      const insert = Effect.fnUntraced(function* (id: string, taskId: TaskId, text: string) {
+      const rowsOf = Effect.fn("Messages.rowsOf")(function* (ids: ReadonlyArray<string>) {
+        return yield* sql<MessageRow>`
+          SELECT ${allColumns} FROM json_array_elements_text(${JSON.stringify(ids)}::json) WITH ORDINALITY wanted("id", "place")
+          JOIN "Message" message ON message."id" = wanted."id" ORDER BY wanted."place"`
+      }, repeatable)
+
+      const insert = Effect.fnUntraced(function* (id: string, taskId: TaskId, text: string, reserve: Reserve) {
         const caller = yield* Caller
         const at = DateTime.toDateUtc(yield* DateTime.now)
         const task = yield* insertMessage({ id, taskId, text, at, caller })
-        return Option.isNone(task) ? yield* new TaskNotFound({ id: taskId }) : yield* wholeTask(task.value)
+        return Option.isNone(task) ? yield* new TaskNotFound({ id: taskId }) : yield* wholeTask(task.value, reserve)
       }, repeatable)
 
-      const addUserMessage = Effect.fn("Messages.addUserMessage")(function* (taskId: TaskId, text: string) {
+      const addUserMessage = Effect.fn("Messages.addUserMessage")(function* (
+        taskId: TaskId,
+        text: string,
+        reserve: Reserve = () => Effect.void
+      ) {
         yield* Effect.annotateCurrentSpan({ "task.id": taskId })
-        return yield* insert(randomUUID(), taskId, text)
+        return yield* Effect.catchTag(insert(randomUUID(), taskId, text, reserve), "ServiceBusy", Effect.die)
       })
 
-      return Messages.of({ list, rows, addUserMessage })
+      return Messages.of({ list, rows, rowsOf, addUserMessage })
     })
   )
 }

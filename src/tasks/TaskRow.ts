@@ -1,5 +1,6 @@
 import { DateTime, Effect, type Schema } from "effect"
 import type { SqlClient } from "effect/sql"
+import type { ServiceBusy } from "../domain/LimitErrors.ts"
 import type { Role, Task, TaskId, TaskPriority, TaskStatus, TaskType, TaskWithFiles } from "../domain/Task.ts"
 import type { TaskFile } from "../domain/TaskFile.ts"
 
@@ -69,26 +70,32 @@ export const taskOf = (row: TaskRow): Task => ({
 
 /** A task's row with the desktop that it asks for; its files are read apart, as most tasks have none. */
 export interface WholeTaskRow extends TaskRow {
-  readonly hasFiles: boolean
+  /** Of all its files, in base64; null: it has none. */
+  readonly fileBytes: number | null
   readonly desktop: string | null
 }
 
 /** SQL: what a `WholeTaskRow` holds of the row `alias`. */
 export const wholeTaskColumns = (alias: string): string =>
-  `${taskColumns(alias)}, EXISTS (SELECT 1 FROM "File" f WHERE f."taskId" = ${alias}."id") AS "hasFiles", ` +
+  `${taskColumns(alias)}, (SELECT sum(octet_length(f."data"))::float8 FROM "File" f WHERE f."taskId" = ${alias}."id") AS "fileBytes", ` +
   `(SELECT w."desktop" FROM "TaskDesktop" w WHERE w."taskId" = ${alias}."id") AS desktop`
 
 /** A row of "File". */
 type FileRow = Omit<TaskFile, "createdAt" | "updatedAt"> & { readonly createdAt: Date; readonly updatedAt: Date }
 
+/** Asked, before so many bytes are read into memory, whether they may be. */
+export type Reserve = (bytes: number) => Effect.Effect<void, ServiceBusy>
+
 /** The task of the row with its files, oldest first. */
 export const wholeTaskOf = (sql: SqlClient.SqlClient) =>
-  Effect.fnUntraced(function* ({ desktop, hasFiles, ...row }: WholeTaskRow) {
-    const files = hasFiles
-      ? yield* sql<FileRow>`
+  Effect.fnUntraced(function* ({ desktop, fileBytes, ...row }: WholeTaskRow, reserve: Reserve) {
+    if (fileBytes !== null) yield* reserve(fileBytes)
+    const files =
+      fileBytes === null
+        ? []
+        : yield* sql<FileRow>`
           SELECT f."id", f."name", f."type", f."size", f."data", f."createdAt", f."updatedAt", f."taskId" FROM "File" f
           WHERE f."taskId" = ${row.id} ORDER BY f."createdAt", f.ctid`
-      : []
     const task: TaskWithFiles = {
       ...taskOf(row),
       files: files.map((file) => ({

@@ -6,6 +6,7 @@ import { Settings } from "../config/Settings.ts"
 import { atMostOnce, repeatable } from "../database/DatabaseRetry.ts"
 import { taskJson } from "../database/WireJson.ts"
 import { Caller } from "../domain/Caller.ts"
+import type { ServiceBusy } from "../domain/LimitErrors.ts"
 import { finishedStatuses, type Task, TaskId, type TaskModel, type TaskWithFiles } from "../domain/Task.ts"
 import {
   DatabaseUnavailable,
@@ -27,7 +28,15 @@ import { Dispatch } from "./Dispatch.ts"
 import { makeInsertTask, type NewTask } from "./TaskInsertion.ts"
 import { listTasks, type TaskList, type TaskListOptions } from "./TaskList.ts"
 import { keepsDesktop, patchedColumns, type TaskPatch } from "./TaskPatch.ts"
-import { type TaskRow, taskColumns, taskOf, type WholeTaskRow, wholeTaskColumns, wholeTaskOf } from "./TaskRow.ts"
+import {
+  type Reserve,
+  type TaskRow,
+  taskColumns,
+  taskOf,
+  type WholeTaskRow,
+  wholeTaskColumns,
+  wholeTaskOf
+} from "./TaskRow.ts"
 import { visibleTo } from "./Visibility.ts"
 
 /** Tasks as their users see and steer them: a task of somebody else is as if absent. Every change is committed, with its event, before the effect returns. */
@@ -38,6 +47,11 @@ export class Tasks extends Context.Service<
     readonly create: (
       task: NewTask
     ) => Effect.Effect<Task, InvalidRequest | NoModelConfigured | ModelsUnavailable | DatabaseUnavailable, Caller>
+    /** `reserve` is asked before the task's files are read. */
+    readonly getReserving: (
+      id: TaskId,
+      reserve: Reserve
+    ) => Effect.Effect<TaskWithFiles, TaskNotFound | ServiceBusy | DatabaseUnavailable, Caller>
     readonly get: (id: TaskId) => Effect.Effect<TaskWithFiles, TaskNotFound | DatabaseUnavailable, Caller>
     /** Newest first. */
     readonly list: (options: TaskListOptions) => Effect.Effect<TaskList, DatabaseUnavailable, Caller>
@@ -124,14 +138,20 @@ export class Tasks extends Context.Service<
         return input.desktop === undefined ? task : { ...task, desktop: input.desktop }
       })
 
-      const get = Effect.fn("Tasks.get")(function* (id: TaskId) {
+      const getReserving = Effect.fn("Tasks.get")(function* (id: TaskId, reserve: Reserve) {
         yield* Effect.annotateCurrentSpan({ "task.id": id })
         const caller = yield* Caller
         const [row] = yield* caller.seesAll
           ? sql.unsafe<WholeTaskRow>(byId, [id])
           : sql.unsafe<WholeTaskRow>(`${byId} AND task."userId" = $2`, [id, caller.userId])
-        return row === undefined ? yield* new TaskNotFound({ id }) : yield* whole(row)
+        return row === undefined ? yield* new TaskNotFound({ id }) : yield* whole(row, reserve)
       }, repeatable)
+      const get = (id: TaskId) =>
+        Effect.catchTag(
+          getReserving(id, () => Effect.void),
+          "ServiceBusy",
+          Effect.die
+        )
 
       const inProgress = Effect.gen(function* () {
         const [row] = yield* sql<TaskRow>`
@@ -309,7 +329,18 @@ export class Tasks extends Context.Service<
         yield* tellWorker(id, desktop)
       })
 
-      return Tasks.of({ create, get, list: listTasks(sql), inProgress, update, remove, takeover, resume, cancel })
+      return Tasks.of({
+        create,
+        get,
+        getReserving,
+        list: listTasks(sql),
+        inProgress,
+        update,
+        remove,
+        takeover,
+        resume,
+        cancel
+      })
     })
   )
 }

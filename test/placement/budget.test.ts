@@ -61,7 +61,7 @@ it.live(
         )
         assert.strictEqual(model.requests.length - asked, iterations)
         // Those of our own looking at the task are not its own.
-        return seen.slice(first).filter((text) => !text.includes('"hasFiles"')).length
+        return seen.slice(first).filter((text) => !text.includes('"fileBytes"')).length
       })
 
       yield* statementsOf(3)

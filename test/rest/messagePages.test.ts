@@ -10,10 +10,11 @@ import { MessageGroup } from "../../src/api/MessagesApi.ts"
 import { compactArray } from "../../src/messages/JsonText.ts"
 import {
   type JsonPage,
-  listPage,
+  listWriter,
   messageColumns,
   type MessageRow,
-  processedPage
+  processedWriter,
+  wholePage
 } from "../../src/messages/MessagePage.ts"
 import { groupMessages } from "../../src/messages/ProcessedMessages.ts"
 import { messageJson } from "../../src/database/WireJson.ts"
@@ -76,9 +77,9 @@ layer(TestDatabase.withClient, { timeout: "60 seconds" })("pages of messages", (
         )
         const rows = yield* sql<MessageRow>`SELECT ${sql.literal(messageColumns("m"))} ${from}`
         const text = ({ chunks, length }: JsonPage) => Buffer.concat(chunks, length).toString()
-        const [passedOn, encoded] = [text(listPage(rows)), encodeList(messages)]
+        const [passedOn, encoded] = [text(wholePage(listWriter(), rows)), encodeList(messages)]
         assert.strictEqual(passedOn, encoded, `${passedOn}\n${encoded}`)
-        assert.strictEqual(text(processedPage(rows)), encodeGroups(groupMessages(messages)))
+        assert.strictEqual(text(wholePage(processedWriter(), rows)), encodeGroups(groupMessages(messages)))
       }).pipe(Effect.provideService(Caller, everybody)),
     { arbitrary: { runs: 60 } }
   )

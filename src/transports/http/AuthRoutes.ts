@@ -1,6 +1,5 @@
 import { Effect, Layer, Option, Schema } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
-import { RequestTooLarge } from "../../api/RequestErrors.ts"
 import { Accounts } from "../../auth/Accounts.ts"
 import { basePath, clientAddressHeader } from "../../auth/BetterAuth.ts"
 import { Settings } from "../../config/Settings.ts"
@@ -25,10 +24,7 @@ const notForwarded = new Set([
 ])
 
 const bodyText = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
-  if (Number(request.headers["content-length"] ?? 0) > largestBody) return yield* new RequestTooLarge()
-  const bytes = yield* bodyBytes(request)
-  if (bytes.length > largestBody) return yield* new RequestTooLarge()
-  const text = new TextDecoder().decode(bytes)
+  const text = new TextDecoder().decode(yield* bodyBytes(request, largestBody))
   // Better Auth would log it as an error of its own.
   const isMalformed = text !== "" && isJson(request) && Option.isNone(decodeJson(text))
   if (isMalformed) return yield* new InvalidRequest({ message: "The body is not valid JSON" })

@@ -2,8 +2,10 @@ import { Effect, Predicate } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { parse } from "qs"
 import { type RequestTooLarge, UnsupportedBody } from "../../api/RequestErrors.ts"
+import type { ServiceBusy } from "../../domain/LimitErrors.ts"
 import { InvalidRequest } from "../../domain/TaskErrors.ts"
 import { bodyBytes } from "./BodyBytes.ts"
+import type { InFlight } from "./InFlight.ts"
 import { partsOf } from "./Multipart.ts"
 
 type Fields = { readonly [field: string]: unknown }
@@ -16,7 +18,7 @@ const noFields = Effect.succeed<Fields>({})
  */
 export const bodyFields = (
   request: HttpServerRequest.HttpServerRequest
-): Effect.Effect<Fields, InvalidRequest | RequestTooLarge | UnsupportedBody> => {
+): Effect.Effect<Fields, InvalidRequest | RequestTooLarge | ServiceBusy | UnsupportedBody, InFlight> => {
   const { "content-length": length, "content-type": contentType, "transfer-encoding": transfer } = request.headers
   if (contentType === undefined || (transfer === undefined && (length === undefined || length === "0"))) return noFields
   const [mediaType = "", ...parameters] = contentType.split(";").map((part) => part.trim())

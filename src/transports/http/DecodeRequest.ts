@@ -4,23 +4,28 @@ import { HttpApiError } from "effect/http-api"
 import { RequestBody, RequestDecoding } from "../../api/RequestDecoding.ts"
 import { InvalidRequest } from "../../domain/TaskErrors.ts"
 import { bodyFields } from "./BodyFields.ts"
+import { InFlight } from "./InFlight.ts"
 import { invalidInput } from "./InvalidInput.ts"
 
 /** The server's side of `RequestDecoding`. */
-export const DecodeRequest: Layer.Layer<RequestDecoding> = Layer.succeed(RequestDecoding, (endpoint) => {
-  const inWords = Effect.catch(endpoint, (error) =>
-    Effect.fail(isRequestError(error) ? invalidInput(error.cause.issue) : error)
-  )
-  return Effect.gen(function* () {
-    const route = yield* HttpRouter.RouteContext
-    const params = yield* decodedParams(route.params)
-    const fields = yield* bodyFields(yield* HttpServerRequest.HttpServerRequest)
-    const withBody = Effect.provideService(inWords, RequestBody, fields)
-    return yield* params === route.params
-      ? withBody
-      : Effect.provideService(withBody, HttpRouter.RouteContext, { ...route, params })
+export const DecodeRequest: Layer.Layer<RequestDecoding, never, InFlight> = Layer.effect(
+  RequestDecoding,
+  Effect.map(InFlight, (inFlight) => (endpoint) => {
+    const inWords = Effect.catch(endpoint, (error) =>
+      Effect.fail(isRequestError(error) ? invalidInput(error.cause.issue) : error)
+    )
+    return Effect.gen(function* () {
+      const route = yield* HttpRouter.RouteContext
+      const params = yield* decodedParams(route.params)
+      const body = bodyFields(yield* HttpServerRequest.HttpServerRequest)
+      const fields = yield* Effect.provideService(body, InFlight, inFlight)
+      const withBody = Effect.provideService(inWords, RequestBody, fields)
+      return yield* params === route.params
+        ? withBody
+        : Effect.provideService(withBody, HttpRouter.RouteContext, { ...route, params })
+    })
   })
-})
+)
 
 /** Only what the client sent is its mistake; a response that does not encode is ours. */
 const isRequestError = (error: unknown): error is HttpApiError.HttpApiSchemaError =>

@@ -39,10 +39,13 @@ const encodeError = Schema.encodeSync(DeclaredErrorBody)
 export const answered = <E extends DeclaredError, R>(
   route: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
 ): Effect.Effect<HttpServerResponse.HttpServerResponse, never, R> =>
-  Effect.catch(route, (error) => {
-    const body = encodeError(error)
-    return Effect.succeed(json(body.statusCode, body))
-  })
+  Effect.catch(route, (error) => Effect.succeed(declared(error)))
+
+/** The response for an error of a route. */
+export const declared = (error: DeclaredError): HttpServerResponse.HttpServerResponse => {
+  const body = encodeError(error)
+  return json(body.statusCode, body)
+}
 
 /** 404 for a route that does not exist, which a wrong method is too; the path is shown as the client sent it. */
 export const cannot = ({ method, url }: HttpServerRequest.HttpServerRequest) =>

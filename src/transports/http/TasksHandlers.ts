@@ -1,4 +1,5 @@
 import { Effect, Option, Schema } from "effect"
+import { HttpServerRequest } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { Api } from "../../api/Api.ts"
 import { NewTaskPayload } from "../../api/NewTaskPayload.ts"
@@ -9,6 +10,7 @@ import type { InvalidRequest } from "../../domain/TaskErrors.ts"
 import { Tasks } from "../../tasks/Tasks.ts"
 import { Usage } from "../../tasks/Usage.ts"
 import { newTaskOf } from "../NewTaskOf.ts"
+import { InFlight, shareOf } from "./InFlight.ts"
 import { invalidInput } from "./InvalidInput.ts"
 import { payloadOf } from "./Payload.ts"
 import { jsonResponse, taskPageText, taskText, taskWithFilesText } from "./TaskText.ts"
@@ -38,6 +40,7 @@ export const TasksHandlers = HttpApiBuilder.group(
   Effect.fn(function* (handlers) {
     const tasks = yield* Tasks
     const usage = yield* Usage
+    const inFlight = yield* InFlight
     const single = (task: Task) => jsonResponse(taskText(task))
     return handlers
       .handleRaw("create", () =>
@@ -67,7 +70,10 @@ export const TasksHandlers = HttpApiBuilder.group(
         Effect.flatMap(taskPatch, (patch) => Effect.map(tasks.update(params.id, patch), single))
       )
       .handleRaw("get", ({ params }) =>
-        Effect.map(tasks.get(params.id), (task) => jsonResponse(taskWithFilesText(task)))
+        Effect.gen(function* () {
+          const { holdText } = shareOf(inFlight, yield* HttpServerRequest.HttpServerRequest)
+          return jsonResponse(taskWithFilesText(yield* tasks.getReserving(params.id, holdText)))
+        })
       )
       .handle("usage", ({ params }) => usage.ofTask(params.id))
       .handle("remove", ({ params }) => tasks.remove(params.id))

@@ -1,10 +1,12 @@
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
-import { Effect, type Layer, Option, type Types } from "effect"
-import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { Effect, type Layer, Option, Stream, type Types } from "effect"
+import { HttpBody, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { Settings } from "../../config/Settings.ts"
+import { ServiceBusy } from "../../domain/LimitErrors.ts"
 import { corsHeaders, preflightHeaders } from "./Cors.ts"
 import { matchesETag, weakETag } from "./ETag.ts"
-import { cannot, failureResponse } from "./FailureResponse.ts"
+import { cannot, declared, failureResponse } from "./FailureResponse.ts"
+import { InFlight, leastPiece, shareOf } from "./InFlight.ts"
 import { observed } from "./Observed.ts"
 
 type Unhandled = Effect.Effect<
@@ -17,9 +19,10 @@ type Unhandled = Effect.Effect<
  * What every response has on the wire, whatever made it (docs/contract/rest.md, "General"): CORS headers, the charset of JSON, an
  * entity tag and 304 where it matches, a body for unknown routes and unexpected failures. Answers OPTIONS itself.
  */
-export const Wire: Layer.Layer<never, never, HttpRouter.HttpRouter | Settings> = HttpRouter.middleware(
+export const Wire: Layer.Layer<never, never, HttpRouter.HttpRouter | InFlight | Settings> = HttpRouter.middleware(
   Effect.gen(function* () {
     const settings = yield* Settings
+    const inFlight = yield* InFlight
     const origins = Option.getOrUndefined(settings.corsOrigins)
     return (app): Unhandled =>
       Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
@@ -29,7 +32,7 @@ export const Wire: Layer.Layer<never, never, HttpRouter.HttpRouter | Settings> =
           return routed(route.noting(app), request).pipe(
             Effect.catchCause((cause) => failureResponse(request, cause)),
             Effect.map((response) =>
-              onWire(request, response, {
+              held(inFlight, request, response, {
                 ...safety,
                 ...corsHeaders(origins, origin),
                 ...(response.status === 503 ? comeBack : {}),
@@ -61,6 +64,28 @@ const routed = (app: Unhandled, request: HttpServerRequest.HttpServerRequest): U
         HttpServerRequest.HttpServerRequest,
         request.modify({ url: literal + request.url.slice(path.length) })
       )
+}
+
+/** An answer that takes memory until its client has read it: where there is no room for it, that is said instead. */
+const held = (
+  inFlight: InFlight["Service"],
+  request: HttpServerRequest.HttpServerRequest,
+  made: HttpServerResponse.HttpServerResponse,
+  common: Record<string, string>
+): HttpServerResponse.HttpServerResponse => {
+  const response = onWire(request, made, common)
+  const { body } = response
+  if (body._tag !== "Uint8Array" || body.contentLength <= leastPiece) return response
+  const { answer, watched } = shareOf(inFlight, request)
+  // What has changed something is answered in any case.
+  if (request.method !== "GET") answer.set(body.contentLength)
+  else if (!answer.trySet(body.contentLength))
+    return onWire(request, declared(new ServiceBusy()), { ...common, ...comeBack })
+  const bytes = watched(Stream.succeed(body.body))
+  return HttpServerResponse.setBody(
+    response,
+    HttpBody.stream(bytes, response.headers["content-type"], body.contentLength)
+  )
 }
 
 const onWire = (

@@ -1,0 +1,21 @@
+/** Decodes base64 that comes in pieces; what is not of its alphabet is left out. */
+export const base64Decoder = (): ((piece: Uint8Array, isLast: boolean) => Uint8Array) => {
+  let rest = ""
+  return (piece, isLast) => {
+    const text = Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength).toString("latin1")
+    if (rest === "" && piece.length % 4 === 0) {
+      const bytes = Buffer.from(text, "base64")
+      if (bytes.length === (piece.length / 4) * 3) return bytes
+    }
+    const clean = rest + text.replaceAll(/[^A-Za-z0-9+/_-]/g, "")
+    const usable = isLast ? clean.length : clean.length - (clean.length % 4)
+    rest = clean.slice(usable)
+    return Buffer.from(clean.slice(0, usable), "base64")
+  }
+}
+
+/** Bytes that base64 of this length stands for, by its last characters; undefined where it is not padded as RFC 4648 has it. */
+export const decodedLength = (length: number, end: string): number | undefined => {
+  const padding = /^[A-Za-z0-9+/_-]*(={0,2})$/.exec(end)?.[1]?.length
+  return padding === undefined || length % 4 !== 0 ? undefined : (length / 4) * 3 - padding
+}

@@ -1,0 +1,180 @@
+import { createHash, randomBytes } from "node:crypto"
+import { connect, type Socket } from "node:net"
+import { assert, layer } from "@effect/vitest"
+import { Context, Effect, Layer, Schema } from "effect"
+import { SqlClient } from "effect/sql"
+import { freePort, type ServiceProcess, spawnService, untilReady } from "../support/ServiceProcess.ts"
+import { clientLayer, migrated } from "../support/TestDatabase.ts"
+import { until } from "../support/Waiting.ts"
+
+/** What clients make the service hold that do not read their answers, or do not finish their requests. */
+
+/** Most memory of the process, in bytes, whatever its clients do. */
+const mostMemory = 400 * 1024 * 1024
+
+const megabytes = (count: number) => count * 1024 * 1024
+const file = randomBytes(megabytes(20))
+const model = { provider: "anthropic", name: "m" }
+
+class Attacked extends Context.Service<
+  Attacked,
+  { readonly service: ServiceProcess; readonly taskId: string; readonly fileId: string; readonly messageId: string }
+>()("test/Attacked") {
+  static readonly layer = Layer.effect(
+    Attacked,
+    Effect.gen(function* () {
+      const DATABASE_URL = yield* migrated
+      const service = yield* spawnService(yield* freePort, {
+        DATABASE_URL,
+        LOG_LEVEL: "error",
+        BYTEBOT_READ_TIMEOUT: "3000"
+      })
+      yield* untilReady(service)
+      const created = yield* Effect.promise(() =>
+        fetch(`${service.url}/tasks`, {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify({ description: "large", model })
+        }).then((answer) => answer.json())
+      )
+      const { id: taskId } = decodeId(created)
+      const messageId = `m-${taskId}`
+      const image = {
+        type: "image",
+        source: { type: "base64", media_type: "image/png", data: file.toString("base64") }
+      }
+      const fileId = `f-${taskId}`
+      yield* Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const addMessage = (id: string, content: Schema.Json) =>
+          sql`INSERT INTO "Message" ("id", "content", "role", "taskId", "updatedAt") VALUES (${id}, ${JSON.stringify(content)}::jsonb, 'USER', ${taskId}, now())`
+        yield* sql`INSERT INTO "File" ("id", "name", "type", "size", "data", "taskId", "updatedAt")
+          VALUES (${fileId}, 'large', 'application/zip', ${file.length}, ${image.source.data}, ${taskId}, now())`
+        yield* addMessage(messageId, [image])
+        const screenshot = { ...image, source: { ...image.source, data: file.toString("base64", 0, megabytes(1)) } }
+        for (let index = 0; index < 60; index++) {
+          yield* addMessage(`${messageId}-${index}`, [screenshot, { type: "text", text: `${index}` }])
+        }
+      }).pipe(Effect.provide(clientLayer(DATABASE_URL)))
+      return Attacked.of({ service, taskId, fileId, messageId })
+    })
+  )
+}
+
+const decodeId = Schema.decodeUnknownSync(Schema.Struct({ id: Schema.String }))
+
+/** Memory of the service's process, in bytes. */
+const memoryOf = ({ url }: ServiceProcess) =>
+  Effect.promise(() => fetch(`${url}/metrics`).then((answer) => answer.text())).pipe(
+    Effect.map((text) => Number(/^process_memory_usage_bytes (\S+)$/m.exec(text)?.[1]))
+  )
+
+/** Opens connections that send this and read nothing, until the scope closes. */
+const deaf = (service: ServiceProcess, count: number, request: string) =>
+  Effect.acquireRelease(
+    Effect.sync(() =>
+      Array.from({ length: count }, () => {
+        const socket = connect(Number(new URL(service.url).port), "127.0.0.1", () => socket.write(request))
+        socket.on("error", () => undefined)
+        return socket.pause()
+      })
+    ),
+    (sockets) =>
+      Effect.sync(() => {
+        for (const socket of sockets) socket.destroy()
+      })
+  )
+
+const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`
+
+/** Probes as orchestrators do; each must be answered with 200 within their usual second, and memory must stay bounded. */
+const staysWell = Effect.fnUntraced(function* (service: ServiceProcess) {
+  let most = 0
+  for (let probe = 0; probe < 20; probe++) {
+    for (const path of ["/health", "/health/ready", "/health/live"]) {
+      const answer = yield* Effect.promise(() =>
+        fetch(`${service.url}${path}`, { signal: AbortSignal.timeout(5_000) }).then(
+          async (response) => `${response.status} ${await response.text()}`,
+          String
+        )
+      )
+      assert.match(answer, /^200 /, path)
+    }
+    most = Math.max(most, yield* memoryOf(service))
+    yield* Effect.sleep("100 millis")
+  }
+  assert.isBelow(most, mostMemory)
+})
+
+/** Blank lines between requests mean nothing (RFC 9112, section 2.2); to a connection that was cut they can't be sent. */
+const untilCutOff = (sockets: ReadonlyArray<Socket>) =>
+  until(
+    "clients that do not read are cut off",
+    Effect.sync(() => {
+      const open = sockets.filter(({ closed }) => !closed)
+      for (const socket of open) socket.write("\r\n")
+      return open.length === 0 ? true : undefined
+    })
+  )
+
+const hashOf = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex")
+
+layer(Attacked.layer, { timeout: "120 seconds", excludeTestServices: true })("memory", (test) => {
+  test.effect.each([
+    ["files", "/tasks/TASK/files/FILE"],
+    ["pictures", "/messages/MESSAGE/images/0"],
+    ["pages of messages", "/tasks/TASK/messages?limit=1000"],
+    ["groups of messages", "/tasks/TASK/messages/processed?limit=1000"],
+    ["tasks with files", "/tasks/TASK"]
+  ] as const)("stays bounded, and health good, while 60 clients do not read: %s", ([, template]) =>
+    Effect.gen(function* () {
+      const { fileId, messageId, service, taskId } = yield* Attacked
+      const path = template.replace("TASK", taskId).replace("FILE", fileId).replace("MESSAGE", messageId)
+      const sockets = yield* deaf(service, 60, get(path))
+      yield* staysWell(service)
+      yield* untilCutOff(sockets)
+    }).pipe(Effect.scoped)
+  )
+
+  test.effect("stays bounded, and health good, while 20 bodies of 40 MB are not finished", () =>
+    Effect.gen(function* () {
+      const { service } = yield* Attacked
+      const head = `POST /tasks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${megabytes(40)}\r\n\r\n`
+      const sockets = yield* deaf(service, 20, head + " ".repeat(megabytes(40) - 100))
+      yield* staysWell(service)
+      for (const socket of sockets) socket.destroy()
+      const created = yield* Effect.promise(() =>
+        fetch(`${service.url}/tasks`, {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify({ description: "x".repeat(megabytes(10)), model })
+        })
+      )
+      assert.strictEqual(created.status, 201)
+    }).pipe(Effect.scoped)
+  )
+
+  test.effect("large answers are whole where the client reads them", () =>
+    Effect.gen(function* () {
+      const { fileId, messageId, service, taskId } = yield* Attacked
+      const bytesAt = (path: string) =>
+        Effect.promise(async () => {
+          const answer = await fetch(service.url + path)
+          return { length: answer.headers.get("content-length"), bytes: Buffer.from(await answer.arrayBuffer()) }
+        })
+      const downloaded = yield* bytesAt(`/tasks/${taskId}/files/${fileId}`)
+      assert.strictEqual(hashOf(downloaded.bytes), hashOf(file))
+      assert.strictEqual(Number(downloaded.length), file.length)
+      assert.strictEqual(hashOf((yield* bytesAt(`/messages/${messageId}/images/0`)).bytes), hashOf(file))
+      const list = (yield* bytesAt(`/tasks/${taskId}/messages?limit=1000`)).bytes.toString()
+      const texts = [...list.matchAll(/"text":"(\d+)"/g)].map(([, text]) => Number(text))
+      assert.deepStrictEqual(
+        texts,
+        Array.from({ length: 60 }, (_, index) => index)
+      )
+      assert.strictEqual(JSON.stringify(JSON.parse(list)), list)
+      const groups = (yield* bytesAt(`/tasks/${taskId}/messages/processed?limit=1000`)).bytes.toString()
+      assert.strictEqual(JSON.stringify(JSON.parse(groups)), groups)
+    })
+  )
+})
