@@ -7,7 +7,7 @@ import type { AnsweredCall, Conversation } from "../messages/Conversations.ts"
 import { LanguageModels, ModelError, type ModelReply, type ModelRequest, StoredModel } from "../models/LanguageModel.ts"
 import { costOf } from "../models/ModelPrices.ts"
 import { measure, metrics, timed } from "../observability/Metrics.ts"
-import { type Candidate, ModelRoute } from "./ModelRoute.ts"
+import { type Candidate, ModelRoute, WrongShapes } from "./ModelRoute.ts"
 import { summaryRequest, systemPrompt } from "./Prompt.ts"
 import { withinLimits } from "./Screenshots.ts"
 import { toolDefinitions } from "./Tools.ts"
@@ -76,6 +76,7 @@ export class ModelCalls extends Context.Service<
         const stored = yield* decodeStored(model)
         let fallbacks: ReadonlyArray<Candidate> = Option.getOrElse(settings.modelFallbacks, () => [])
         const begun = yield* Clock.currentTimeMillis
+        const shapes = new WrongShapes()
         for (let attempt = 1; ; attempt++) {
           const candidate = route.choose([stored, ...fallbacks], yield* Clock.currentTimeMillis)
           const result = yield* Effect.result(
@@ -85,15 +86,16 @@ export class ModelCalls extends Context.Service<
             route.succeeded(candidate)
             const { call, content } = result.success
             const used = call.tokens.input + call.tokens.output
-            const isCrowded =
-              candidate === stored && used >= summaryShare * (stored.contextWindow ?? defaultContextWindow)
+            const isCrowded = candidate === stored && used >= summaryShare * windowOf(stored)
             return { content, call, isCrowded } satisfies Reply
           }
           const error = result.failure
           const now = yield* Clock.currentTimeMillis
-          const isUseless = candidate !== stored && !error.isTransient
+          const isInVain = shapes.isFinal(candidate, error) && (candidate !== stored || fallbacks.length === 0)
+          const isTransient = error.isTransient && !isInVain
+          const isUseless = candidate !== stored && !isTransient
           if (isUseless) fallbacks = fallbacks.filter((other) => other !== candidate)
-          if (!isUseless && !(error.isTransient && now - begun < patience)) return yield* error
+          if (!isUseless && !(isTransient && now - begun < patience)) return yield* error
           // A conversation that is too long says nothing about the model: other tasks may ask it.
           if (error.reason !== "ContextTooLong") route.failed(candidate, now)
           const isOther = route.choose([stored, ...fallbacks], now) !== candidate
@@ -219,6 +221,10 @@ const asChat = <A, R>(call: Effect.Effect<A, ModelError, R>, { name, provider }:
       attributes: { "gen_ai.operation.name": "chat", "gen_ai.provider.name": provider }
     })
   )
+
+/** Older rows may hold a window that is none. */
+const windowOf = ({ contextWindow = 0 }: StoredModel): number =>
+  contextWindow > 0 ? contextWindow : defaultContextWindow
 
 /** The turns with the request for a summary at their end. */
 const asking = (turns: ModelRequest["turns"]): ModelRequest["turns"] => {

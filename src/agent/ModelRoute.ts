@@ -47,3 +47,21 @@ export class ModelRoute {
 }
 
 const keyOf = ({ name, provider }: Candidate): string => `${provider}/${name ?? ""}`
+
+/** Answers of one wrong shape in a row after which asking again is in vain. */
+const shapesAllowed = 3
+
+/** Tells an endpoint that answers something else for good from one that stumbles: during one wait for a reply. */
+export class WrongShapes {
+  private candidate: Candidate | undefined
+  private shape: string | undefined
+  private times = 0
+
+  /** Whether the failure is one time too many the same answer of a wrong shape in a row. */
+  isFinal(candidate: Candidate, { shape }: { readonly shape?: string }): boolean {
+    this.times = shape !== undefined && shape === this.shape && candidate === this.candidate ? this.times + 1 : 1
+    this.candidate = candidate
+    this.shape = shape
+    return shape !== undefined && this.times >= shapesAllowed
+  }
+}

@@ -1,7 +1,8 @@
 import { hash } from "node:crypto"
-import { DateTime } from "effect"
+import { DateTime, Option, Result } from "effect"
 import type { ContentBlock, ToolResultBlock, ToolUseBlock } from "../domain/ContentBlock.ts"
 import { type Entry, toolUses } from "../messages/Conversations.ts"
+import { parseToolUse } from "./Tools.ts"
 
 /** Answers in a row without a tool after which the model is nudged. */
 const textsAllowed = 3
@@ -22,8 +23,8 @@ const remembered = longestCycle * (repeatsAllowed + 1)
 const looksAllowed = { nudge: 20, help: 40 }
 const longWait = 5_000
 
-/** Tools that change nothing on the screen. */
-const waitingTools = new Set(["computer_wait", "computer_screenshot", "computer_cursor_position"])
+/** Milliseconds that a look or a wait may take beyond what was asked for. What takes longer was an outage, and not the model's doing. */
+const overhead = 10_000
 
 const mark = "Note from the service: "
 
@@ -79,11 +80,15 @@ const afterResults = (
   results: ReadonlyArray<ToolResultBlock>
 ): Progress => {
   const uses = toolUses(reply.content)
-  const isWaiting = uses.every(({ name }) => waitingTools.has(name)) && results.every((one) => one.is_error !== true)
+  const waits = uses.map(waitOf)
+  const isWaiting = waits.every((wait) => wait !== undefined) && results.every((one) => one.is_error !== true)
   const shown = results.map((result) => [result.content, result.is_error === true])
   const last = { digest: digest([uses.map(({ input, name }) => [name, input]), shown]), isWaiting }
   const steps = [...progress.steps, last].slice(-remembered)
-  const waiting = isWaiting ? afterWait(progress.waiting, reply, answer, results) : notWaiting
+  const asked = waits.reduce<number>((sum, wait) => sum + (wait ?? 0), 0)
+  const took = DateTime.toEpochMillis(answer.createdAt) - DateTime.toEpochMillis(reply.createdAt)
+  const milliseconds = Math.max(asked, Math.min(took, asked + overhead * uses.length))
+  const waiting = isWaiting ? afterWait(progress.waiting, { asked, milliseconds }, results) : notWaiting
   const isStuck = repeatsIn(steps) >= repeatsAllowed || waiting.looks >= looksAllowed.nudge
   const isStillWaiting = isWaiting && progress.steps.at(-1)?.isWaiting === true
   return {
@@ -97,28 +102,28 @@ const afterResults = (
 
 const afterWait = (
   before: Progress["waiting"],
-  reply: Entry,
-  answer: Entry,
+  { asked, milliseconds }: { readonly asked: number; readonly milliseconds: number },
   results: ReadonlyArray<ToolResultBlock>
 ): Progress["waiting"] => {
   const pictures = results.flatMap(({ content }) => content.filter(({ type }) => type === "image"))
   const screen = pictures.length === 0 ? before.screen : digest(pictures.at(-1))
-  const asked = toolUses(reply.content).reduce((sum, use) => sum + durationOf(use), 0)
-  const took = DateTime.toEpochMillis(answer.createdAt) - DateTime.toEpochMillis(reply.createdAt)
   const isSame = screen === before.screen
   const looks = asked >= longWait ? 0 : 1
   return {
     looks: isSame ? before.looks + looks : looks,
-    milliseconds: before.milliseconds + Math.max(asked, took, 0),
+    milliseconds: before.milliseconds + milliseconds,
     screen
   }
 }
 
-const durationOf = ({ input, name }: ToolUseBlock): number =>
-  name === "computer_wait" && isDuration(input) ? Math.max(0, input.duration) : 0
-
-const isDuration = (input: unknown): input is { readonly duration: number } =>
-  typeof input === "object" && input !== null && "duration" in input && typeof input.duration === "number"
+/** Milliseconds for which a tool_use asks to wait, 0 for one that looks; undefined for what may change the screen. */
+const waitOf = (use: ToolUseBlock): number | undefined => {
+  const call = Option.getOrUndefined(Result.getSuccess(parseToolUse(use)))
+  if (call?._tag === "Screenshot" || call?._tag === "CursorPosition") return 0
+  if (call?._tag !== "Act" || call.action.action !== "wait") return undefined
+  const { duration } = call.action.parameters
+  return typeof duration === "number" ? duration : 0
+}
 
 /** How often in a row the last steps, some cycle of them, brought the same. Cycles of waiting alone are judged by time. */
 const repeatsIn = (steps: Progress["steps"]): number => {

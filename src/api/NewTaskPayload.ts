@@ -2,12 +2,18 @@ import { Schema } from "effect"
 import { Role, TaskPriority, TaskType } from "../domain/Task.ts"
 import { Base64Text, blankAsAbsent, choiceOf, expecting, InstantText, NonEmptyText, Text } from "./RequestFields.ts"
 
+const window = "a number of tokens above 0"
+
 /** Which model shall run the task; the window, in tokens, is text in urlencoded bodies. */
 const ModelChoice = Schema.Struct({
   provider: NonEmptyText,
   name: NonEmptyText,
   title: Schema.optionalKey(Text),
-  contextWindow: Schema.optionalKey(Schema.Union([Schema.Finite, Schema.FiniteFromString]))
+  contextWindow: Schema.optionalKey(
+    Schema.Union([Schema.Finite.annotate(expecting(window)), Schema.FiniteFromString.annotate(expecting(window))])
+      .annotate(expecting(window))
+      .check(Schema.isGreaterThan(0, expecting(window)))
+  )
 }).annotate(expecting("an object with provider and name"))
 
 const sizeInBytes = expecting("a size in bytes from 0 to 2147483647")

@@ -4,7 +4,8 @@ import { boundedJson } from "../database/BoundedJson.ts"
 import { integerOf, shortened, toInteger } from "../domain/Bounds.ts"
 import type { ContentBlock, ToolUseBlock } from "../domain/ContentBlock.ts"
 import type { Model } from "../domain/Model.ts"
-import type { ModelReply } from "./LanguageModel.ts"
+import { ModelError, type ModelReply } from "./LanguageModel.ts"
+import { withoutKeys } from "./OpenAIErrors.ts"
 
 /** Bounds of what a provider answers, the same for all providers. A provider may be any endpoint, so that no field of an answer is trusted. */
 
@@ -34,6 +35,22 @@ export const decodeAnswer = <S extends Schema.Constraint & { readonly DecodingSe
 ): ((answer: unknown) => Effect.Effect<S["Type"], Schema.SchemaError>) => {
   const decode = Schema.decodeUnknownEffect(schema)
   return (answer) => decode(boundedAnswer(answer))
+}
+
+/** Characters of an answer in an error: more than is shown of it once the service's own keys are taken out, as a part of one is not found. */
+const quoted = 4_096
+
+/** An answer that can't be read. `whose`: "OpenAI's"; a text in place of JSON is a gateway's page, and has no shape. */
+export const unexpectedShape = (whose: string, answer: unknown): ModelError => {
+  const json = boundedAnswer(answer)
+  const shown = shortened(withoutKeys(typeof json === "string" ? json : JSON.stringify(json)), quoted)
+  return new ModelError({
+    reason: "Unavailable",
+    message: `${whose} answer has an unexpected shape: ${shown}`,
+    ...(typeof json === "string"
+      ? {}
+      : { shape: Predicate.isObject(json) ? shortened(Object.keys(json).sort().join(), quoted) : shown })
+  })
 }
 
 /** A count of tokens at a path of a provider's statistics; 0 where there is no number. Statistics never fail an answer. */

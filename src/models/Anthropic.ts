@@ -2,7 +2,7 @@ import type AnthropicClient from "@anthropic-ai/sdk"
 import { Duration, Effect, Option, Redacted, Schema } from "effect"
 import type { ContentBlock, DocumentBlock, ToolResultContent } from "../domain/ContentBlock.ts"
 import type { Model } from "../domain/Model.ts"
-import { decodeAnswer, textIn, tokensAt } from "./Answers.ts"
+import { decodeAnswer, textIn, tokensAt, unexpectedShape } from "./Answers.ts"
 import { boundedFetch } from "./BoundedFetch.ts"
 import {
   type LanguageModel,
@@ -161,9 +161,6 @@ const toDocument = ({ name, source }: DocumentBlock): AnthropicClient.DocumentBl
         }
 })
 
-const unexpectedShape = () =>
-  new ModelError({ reason: "Unavailable", message: "Anthropic's answer has an unexpected shape" })
-
 /** Of GET /v1/models; older models say nothing of their window, which is 200000 then. */
 const decodeModels = decodeAnswer(
   Schema.Struct({
@@ -189,7 +186,7 @@ const toModels = (page: unknown): Effect.Effect<ReadonlyArray<Model>, ModelError
         })
       )
     ),
-    Effect.mapError(unexpectedShape)
+    Effect.mapError(() => unexpectedShape("Anthropic's", page))
   )
 
 const decodeReply = decodeAnswer(
@@ -203,7 +200,7 @@ const decodeReply = decodeAnswer(
 /** Keeps what is stored of an answer. */
 export const toReply = (answer: unknown): Effect.Effect<ModelReply, ModelError> =>
   decodeReply(answer).pipe(
-    Effect.mapError(unexpectedShape),
+    Effect.mapError(() => unexpectedShape("Anthropic's", answer)),
     Effect.filterOrFail(
       ({ stop_reason }) => stop_reason !== "refusal",
       () => new ModelError({ reason: "Refused", message: "Anthropic: the model refused to go on with this task" })

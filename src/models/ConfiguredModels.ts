@@ -51,14 +51,15 @@ const longestMessage = 1_000
  * repeat the key in them.
  */
 const guarded = (keys: ReadonlyArray<string>, language: LanguageModel): LanguageModel => {
-  const presentable = ({ message, reason, retryAfter }: ModelError) =>
+  const presentable = ({ message, reason, retryAfter, shape }: ModelError) =>
     new ModelError({
       reason,
       message: shortened(
         keys.reduce((words, key) => words.replaceAll(key, "…"), message),
         longestMessage
       ),
-      ...(retryAfter === undefined ? {} : { retryAfter })
+      ...(retryAfter === undefined ? {} : { retryAfter }),
+      ...(shape === undefined ? {} : { shape })
     })
   return {
     load: language.load,

@@ -1,6 +1,6 @@
-import { Effect, Schema } from "effect"
+import { Effect, Predicate, Schema } from "effect"
 import { type ContentBlock, text } from "../domain/ContentBlock.ts"
-import { decodeAnswer, textIn, tokensAt } from "./Answers.ts"
+import { decodeAnswer, textIn, tokensAt, unexpectedShape } from "./Answers.ts"
 import { ModelError, type ModelReply } from "./LanguageModel.ts"
 
 /** What Gemini answers, in provider-neutral blocks. */
@@ -49,15 +49,15 @@ const cuts = ["MAX_TOKENS", "CONTINUATION", "OTHER"]
 
 export const toReply = (answer: unknown): Effect.Effect<ModelReply, ModelError> =>
   decodeReply(answer).pipe(
-    Effect.mapError(() => unavailable("the answer has an unexpected shape")),
-    Effect.flatMap(judge)
+    Effect.mapError(() => unlike(answer)),
+    Effect.flatMap((decoded) => judge(decoded, answer))
   )
 
-const judge = (answer: Answer): Effect.Effect<ModelReply, ModelError> => {
+const judge = (answer: Answer, given: unknown): Effect.Effect<ModelReply, ModelError> => {
   const blocked = answer.promptFeedback?.blockReason ?? undefined
   if (blocked !== undefined) return Effect.fail(refused(`the prompt was blocked (${blocked})`))
   const candidate = answer.candidates?.[0]
-  if (candidate === undefined) return Effect.fail(unavailable("the answer is empty"))
+  if (candidate === undefined) return Effect.fail(unlike(given))
   const reason = candidate.finishReason ?? ""
   if (refusals.includes(reason)) return Effect.fail(refused(`the model refused to go on with this task (${reason})`))
   const content = toBlocks(candidate.content?.parts ?? [])
@@ -98,6 +98,10 @@ const toBlocks = (parts: ReadonlyArray<Part>): ReadonlyArray<ContentBlock> => {
   }
   return blocks
 }
+
+/** The SDK adds the headers of HTTP to an answer. */
+const unlike = (answer: unknown): ModelError =>
+  unexpectedShape("Google's", Predicate.isObject(answer) ? { ...answer, sdkHttpResponse: undefined } : answer)
 
 const refused = (problem: string) => new ModelError({ reason: "Refused", message: `Google: ${problem}` })
 const unavailable = (problem: string) => new ModelError({ reason: "Unavailable", message: `Google: ${problem}` })

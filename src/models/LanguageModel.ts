@@ -35,7 +35,10 @@ export interface ModelReply {
   readonly usage: TokenCounts
 }
 
-/** A call that gave no answer. `retryAfter` is in ms, where the provider said it. */
+/**
+ * A call that gave no answer. `retryAfter` is in ms, where the provider said it. `shape`: the answer was JSON that is no answer; it tells equal
+ * ones.
+ */
 export class ModelError extends Schema.TaggedError<ModelError>()("ModelError", {
   reason: Schema.Literals([
     "RateLimited",
@@ -48,7 +51,8 @@ export class ModelError extends Schema.TaggedError<ModelError>()("ModelError", {
     "InvalidRequest"
   ]),
   message: Schema.String,
-  retryAfter: Schema.optionalKey(Schema.Finite)
+  retryAfter: Schema.optionalKey(Schema.Finite),
+  shape: Schema.optionalKey(Schema.String)
 }) {
   /** Whether the same request may work a while later. */
   get isTransient(): boolean {

@@ -1,10 +1,10 @@
 import { Duration, Effect, Redacted, Ref, Schema } from "effect"
-import { decodeAnswer } from "./Answers.ts"
+import { decodeAnswer, unexpectedShape } from "./Answers.ts"
 import { boundedFetch } from "./BoundedFetch.ts"
 import { type LanguageModel, ModelError, type ModelRequest } from "./LanguageModel.ts"
 import { type OpenAIProblem, toModelError, toProblem } from "./OpenAIErrors.ts"
 import { defaultModel, fromListed } from "./OpenAIModels.ts"
-import { toReply, unexpectedShape } from "./OpenAIReply.ts"
+import { toReply } from "./OpenAIReply.ts"
 import { type Asked, type Body, toBody } from "./OpenAIRequest.ts"
 
 /** Reasoning and answer take minutes; beyond this the connection is dead. */
@@ -80,7 +80,7 @@ export const make = (options: { readonly apiKey: Redacted.Redacted; readonly bas
         try: (signal) => client.get<unknown>("/models", { signal }),
         catch: failed
       }).pipe(Effect.catchTag("OpenAIProblem", (problem) => Effect.fail(toModelError(problem))))
-      const { data } = yield* Effect.mapError(decodeModels(answer), unexpectedShape)
+      const { data } = yield* Effect.mapError(decodeModels(answer), () => unexpectedShape("OpenAI's", answer))
       return fromListed(data.map(({ id }) => id))
     }).pipe(Effect.withSpan("OpenAI.list"))
 

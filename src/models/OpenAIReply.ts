@@ -1,6 +1,6 @@
 import { Effect, Schema } from "effect"
 import { type ContentBlock, text } from "../domain/ContentBlock.ts"
-import { decodeAnswer, textIn, tokensAt } from "./Answers.ts"
+import { decodeAnswer, textIn, tokensAt, unexpectedShape } from "./Answers.ts"
 import { ModelError, type ModelReply } from "./LanguageModel.ts"
 import { reasonOfFailure, refused } from "./OpenAIErrors.ts"
 import { isReasoningId } from "./OpenAIModels.ts"
@@ -44,16 +44,13 @@ const decodeReply = decodeAnswer(Answer)
 
 /** Keeps what is stored of an answer's items, and nothing that only this provider knows. */
 export const toReply = Effect.fnUntraced(function* (answer: unknown) {
-  const decoded = yield* Effect.mapError(decodeReply(answer), unexpectedShape)
+  const decoded = yield* Effect.mapError(decodeReply(answer), () => unexpectedShape("OpenAI's", answer))
   yield* judge(decoded)
   const items = decoded.output.filter(isItem)
   const refusal = items.flatMap(refusalsOf)[0]
   if (refusal !== undefined) return yield* refused(refusal)
   return { content: items.flatMap(toBlocks), usage: toUsage(decoded.usage) } satisfies ModelReply
 })
-
-export const unexpectedShape = () =>
-  new ModelError({ reason: "Unavailable", message: "OpenAI's answer has an unexpected shape" })
 
 /** An answer of status 200 may still be a failure. */
 const judge = ({ error, incomplete_details, status }: Answer): Effect.Effect<void, ModelError> => {

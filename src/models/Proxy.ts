@@ -1,10 +1,10 @@
 import { Duration, Effect, Option, Redacted, Ref, Schema } from "effect"
 import { currentTraceparent, traceparentHeader } from "../observability/TraceParent.ts"
-import { decodeAnswer } from "./Answers.ts"
+import { decodeAnswer, unexpectedShape } from "./Answers.ts"
 import { boundedFetch } from "./BoundedFetch.ts"
 import { type LanguageModel, ModelError, type ModelRequest } from "./LanguageModel.ts"
 import { type OpenAIProblem, toProblem } from "./OpenAIErrors.ts"
-import { toModelError, unexpectedShape } from "./ProxyErrors.ts"
+import { toModelError } from "./ProxyErrors.ts"
 import { toReply } from "./ProxyReply.ts"
 import { defaultModel, toBody } from "./ProxyRequest.ts"
 
@@ -88,7 +88,7 @@ export const make = (options: { readonly url: string; readonly apiKey: Redacted.
 
     const list = Effect.gen(function* () {
       const answer = yield* inWords(ask("get", "/models"))
-      const { data } = yield* Effect.mapError(decodeModels(answer), unexpectedShape)
+      const { data } = yield* Effect.mapError(decodeModels(answer), () => unexpectedShape("The LLM proxy's", answer))
       return data.map(({ id }) => ({ provider: "proxy" as const, name: id, title: id, contextWindow }))
     }).pipe(Effect.withSpan("Proxy.list"))
 

@@ -37,6 +37,3 @@ const reasonOf = ({ code = "", message, status, type = "" }: OpenAIProblem): Mod
 
 export const refused = (words: string): ModelError =>
   new ModelError({ reason: "Refused", message: `LLM proxy: the model refused to go on with this task: ${words}` })
-
-export const unexpectedShape = () =>
-  new ModelError({ reason: "Unavailable", message: "The LLM proxy's answer has an unexpected shape" })

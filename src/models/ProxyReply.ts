@@ -1,9 +1,9 @@
 import { Effect, Option, Schema } from "effect"
 import type { ContentBlock } from "../domain/ContentBlock.ts"
-import { boundedAnswer, textIn, tokensAt } from "./Answers.ts"
+import { boundedAnswer, textIn, tokensAt, unexpectedShape } from "./Answers.ts"
 import type { ModelReply } from "./LanguageModel.ts"
 import { OpenAIProblem } from "./OpenAIErrors.ts"
-import { refused, toModelError, unexpectedShape } from "./ProxyErrors.ts"
+import { refused, toModelError } from "./ProxyErrors.ts"
 
 const Absent = Schema.optionalKey(Schema.Json)
 const absent = <S extends Schema.Top>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
@@ -47,7 +47,9 @@ export const toReply = Effect.fnUntraced(function* (given: unknown) {
     const status = typeof code === "number" ? code : 502
     return yield* toModelError(new OpenAIProblem({ message, status, code: String(code ?? "") }))
   }
-  const { choices, usage } = yield* Effect.mapError(decodeReply(answer), unexpectedShape)
+  const { choices, usage } = yield* Effect.mapError(decodeReply(answer), () =>
+    unexpectedShape("The LLM proxy's", answer)
+  )
   const [{ finish_reason, message }] = choices
   const refusal = textIn(message.refusal)
   if (refusal !== "") return yield* refused(refusal)

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Schema } from "effect"
+import { DateTime, Schema } from "effect"
 import { follow, judge, noProgress } from "../../src/agent/Progress.ts"
 import { text } from "../../src/domain/ContentBlock.ts"
 import type { Entry } from "../../src/messages/Conversations.ts"
@@ -12,7 +12,7 @@ const hour = 3_600_000
 /** A step of a task: what the model did, and which screen it saw then. */
 interface Did {
   readonly tool: string
-  readonly input?: Readonly<Record<string, number>>
+  readonly input?: Readonly<Record<string, number | string>>
   readonly screen: number
 }
 const wait = (duration: number, screen: number): Did => ({ tool: "computer_wait", input: { duration }, screen })
@@ -65,6 +65,19 @@ describe("A task", () => {
     assert.deepStrictEqual([short.ended, short.nudgedAfter], [40, [20]])
     const long = play(repeat([wait(10_000, 1), look(1)], 200))
     assert.deepStrictEqual([long.ended, long.nudgedAfter], [80, [40]])
+  })
+
+  it("may wait under the names and with the texts that some models use", () => {
+    const alias = { tool: "functions.computer_wait", input: { duration: "30000" }, screen: 1 }
+    assert.deepStrictEqual(play(repeat([alias], 50)).nudgedAfter, [])
+    assert.deepStrictEqual(play(repeat([alias], 21), 600_000).nudgedAfter, [20])
+  })
+
+  it("has not waited while the service or the desktop was away during a look", () => {
+    const [asked, seen] = entriesOf([look(1)])
+    const late = seen === undefined ? [] : [{ ...seen, createdAt: DateTime.addDuration(seen.createdAt, "5 hours") }]
+    const progress = follow(noProgress, [...(asked === undefined ? [] : [asked]), ...late])
+    assert.deepStrictEqual(judge(progress, hour), { _tag: "GoOn" })
   })
 
   it.prop("that waits while the screen changes is not stuck", [Small], ([duration]) => {

@@ -123,6 +123,26 @@ for (const provider of providers) {
         })
       )
 
+      test.effect(
+        "that are JSON of another shape fail the task the third time in a row, and a page in between is waited for",
+        () =>
+          Effect.gen(function* () {
+            const { emulator, model } = yield* begin
+            const rubbish = (id: number): Scripted => ({ raw: { totally: id, different: "sk-planted-0123456789" } })
+            const page: Scripted = { raw: "<html>Back in a minute</html>", headers: { "content-type": "text/html" } }
+            emulator.enqueue(rubbish(1), rubbish(2), page, wait(1), rubbish(3), finish)
+            yield* untilStatus(yield* createTask("now and then", { model }), "COMPLETED")
+            assert.strictEqual(emulator.requests.length, 6)
+
+            emulator.enqueue(rubbish(4), rubbish(5), rubbish(6))
+            const failed = yield* createTask("always", { model })
+            const error = (yield* untilStatus(failed, "FAILED")).error ?? ""
+            assert.match(error, /unexpected shape/)
+            assert.notInclude(error, "sk-planted")
+            assert.strictEqual(emulator.requests.length, 9)
+          })
+      )
+
       test.effect("never fail a task while its conversation is summarised", () =>
         Effect.gen(function* () {
           const { emulator, model } = yield* begin
