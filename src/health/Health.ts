@@ -1,9 +1,9 @@
-import { Clock, Context, Data, Effect, Fiber, Layer } from "effect"
+import { Clock, Context, Data, Effect, Fiber, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { DatabaseProbe } from "../database/DatabaseConnection.ts"
 import { DatabasePool } from "../database/DatabasePool.ts"
 import { behind, type MigrationStatus, migrationStatus } from "../database/MigrationStatus.ts"
-import { wordsOf } from "../database/SqlFailure.ts"
+import { codeOf, wordsOf } from "../database/SqlFailure.ts"
 import type { DatabaseHealth } from "../domain/Health.ts"
 import { Startup } from "../observability/Startup.ts"
 import { Stopping, stoppingReason } from "./Stopping.ts"
@@ -14,6 +14,17 @@ const lookEvery = "100 millis"
 
 /** How old an answer may be: many who ask at once cost the database one question. */
 const freshFor = "500 millis"
+
+/** How often it is tried whether the database's disk takes data. */
+const writtenEvery = "10 seconds"
+
+/** SQLSTATE of PostgreSQL where its disk is full. */
+const diskFull = "53100"
+const fullDisk = "The database's disk is full. Free some space there; nothing can be stored meanwhile"
+const readOnly =
+  "The database is read-only. Connect to the primary, or see default_transaction_read_only; nothing can be stored meanwhile"
+
+const decodeSession = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ readOnly: Schema.String })))
 
 /** How the service is; `reason` says why it can't work, in words, null when it can. */
 export interface Checkup {
@@ -31,12 +42,24 @@ export class Health extends Context.Service<Health, { readonly checkup: Effect.E
       const pool = yield* DatabasePool
       const stopping = yield* Stopping
 
+      // PostgreSQL writes what does not fit in `work_mem` to its disk: 48 kB here, and nothing that stays.
+      const disk = yield* sql`SELECT set_config('work_mem', '64kB', true)`.pipe(
+        Effect.andThen(sql`SELECT count(*) FROM generate_series(1, 10000)`),
+        sql.withTransaction,
+        Effect.as(null),
+        Effect.catch((error) => Effect.succeed(codeOf(error) === diskFull ? fullDisk : null)),
+        Effect.cachedWithTTL(writtenEvery)
+      )
+
       const ask = Effect.gen(function* () {
         const begun = yield* Clock.currentTimeNanos
-        yield* sql`SELECT 1`
+        const [session] = yield* decodeSession(
+          yield* sql`SELECT current_setting('transaction_read_only') AS "readOnly"`
+        )
         const answered = yield* Clock.currentTimeNanos
         const migrations = yield* Effect.provideService(migrationStatus, SqlClient.SqlClient, sql)
-        return { roundTrip: Number(answered - begun) / 1e6, migrations }
+        const unwritable = session?.readOnly === "on" ? readOnly : yield* disk
+        return { roundTrip: Number(answered - begun) / 1e6, migrations, unwritable }
       })
 
       const checkup = Effect.gen(function* () {
@@ -45,13 +68,13 @@ export class Health extends Context.Service<Health, { readonly checkup: Effect.E
           // Whoever gave up waiting must not wait for the end of the question either.
           Effect.forkDetach,
           Effect.flatMap((asking) => Effect.raceFirst(Fiber.join(asking), silence)),
-          Effect.map(({ migrations, roundTrip }): Checkup => {
+          Effect.map(({ migrations, roundTrip, unwritable }): Checkup => {
             const { pending } = migrations
             return {
-              reason: pending.length === 0 ? null : behind(pending),
+              reason: unwritable ?? (pending.length === 0 ? null : behind(pending)),
               database: {
                 connected: true,
-                error: null,
+                error: unwritable,
                 round_trip_ms: Math.round(roundTrip * 100) / 100,
                 pool_stats,
                 migrations: summaryOf(migrations)
@@ -59,6 +82,7 @@ export class Health extends Context.Service<Health, { readonly checkup: Effect.E
             }
           }),
           Effect.catchTags({
+            SchemaError: Effect.die,
             SqlError: (error) => Effect.succeed(away(wordsOf(error), pool_stats)),
             DatabaseSilent: () => Effect.succeed(away("it does not answer", pool_stats))
           })

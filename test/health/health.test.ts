@@ -1,9 +1,11 @@
 import { createServer } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Schema } from "effect"
+import { SqlClient } from "effect/sql"
 import { migrate } from "../../src/database/Migrator.ts"
 import { request } from "../support/RestClient.ts"
 import { relay } from "../support/relay.ts"
+import { canMount, smallDisk } from "../support/SmallDisk.ts"
 import * as TestDatabase from "../support/TestDatabase.ts"
 import { startService } from "../support/TestService.ts"
 import { until } from "../support/Waiting.ts"
@@ -57,6 +59,12 @@ const freePort = Effect.callback<number>((resume) => {
 const through = (url: string, port: number): string => {
   const other = new URL(url)
   other.host = `127.0.0.1:${port}`
+  return other.href
+}
+
+const withDatabase = (url: string, name: string): string => {
+  const other = new URL(url)
+  other.pathname = `/${name}`
   return other.href
 }
 
@@ -137,6 +145,59 @@ describe("health", () => {
         Effect.map(readyAt(url), (ready) => (ready.status === 503 ? ready : undefined))
       )
     }).pipe(Effect.scoped)
+  )
+})
+
+const untilReadyIs = (url: string, status: number) =>
+  until(
+    `/health/ready answers ${status}`,
+    Effect.map(readyAt(url), (ready) => (ready.status === status ? ready : undefined))
+  )
+
+describe("a database that can't be written", () => {
+  it.live("is read-only: the service is not ready, says why, and is ready again when that is over", () =>
+    Effect.gen(function* () {
+      const database = yield* TestDatabase.migrated
+      const name = new URL(database).pathname.slice(1)
+      const { url } = yield* startService({ DATABASE_URL: database })
+      const set = (clause: string) =>
+        Effect.gen(function* () {
+          const sql = yield* SqlClient.SqlClient
+          yield* sql.unsafe(`ALTER DATABASE "${name}" ${clause}`)
+          // Connections that are open keep the setting that they began with.
+          yield* sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${name}`
+        }).pipe(Effect.provide(TestDatabase.clientLayer(withDatabase(database, "postgres"))))
+      assert.strictEqual((yield* readyAt(url)).status, 200)
+      yield* set("SET default_transaction_read_only = on")
+      const { body } = yield* until(
+        "it is said",
+        Effect.map(readyAt(url), (ready) => (ready.body.reason?.includes("read-only") === true ? ready : undefined))
+      )
+      assert.match(body.reason ?? "", /^The database is read-only\. .*primary/)
+      const detailed = yield* healthAt(url, "/health/detailed")
+      assert.deepStrictEqual([detailed.status, detailed.body.database.connected], [503, true])
+      yield* set("RESET default_transaction_read_only")
+      yield* untilReadyIs(url, 200)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live.skipIf(!canMount)(
+    "has a full disk: the service is not ready, says why, and is ready again when there is room",
+    () =>
+      Effect.gen(function* () {
+        const disk = yield* smallDisk("300m")
+        const { url } = yield* startService({ BYTEBOT_DATA_DIR: disk.folder, LOG_LEVEL: "error" })
+        yield* untilReadyIs(url, 200)
+        yield* disk.fill
+        const { body } = yield* until(
+          "it is said",
+          Effect.map(readyAt(url), (ready) => (ready.status === 503 ? ready : undefined))
+        )
+        assert.match(body.reason ?? "", /^The database's disk is full\. Free some space/)
+        yield* disk.free
+        yield* untilReadyIs(url, 200)
+      }).pipe(Effect.scoped),
+    120_000
   )
 })
 
