@@ -49,7 +49,7 @@ export const poolLayer = (
   DatabasePool.layer({
     ...connectionOptions(server, settings.databaseConnectTimeout),
     maxConnections: settings.databasePoolMax,
-    patience: settings.databaseStatementTimeout
+    timeout: settings.databaseStatementTimeout
   })
 
 /** A client for statements that may take as long as they like: migrations rewrite whole tables. */
@@ -57,7 +57,7 @@ export const unhurriedLayer = (server: PostgresUrl, settings: Pick<SettingsValue
   DatabasePool.layer({
     ...connectionOptions(server, settings.databaseConnectTimeout),
     maxConnections: 1,
-    patience: Duration.infinity
+    timeout: Duration.infinity
   })
 
 /** One connection for a command, which fails at once when there is none to be had. */

@@ -1,201 +1,92 @@
-import { PgClient } from "@effect/sql-pg"
-import { Context, Duration, Effect, Exit, Layer, Pool, Predicate, Schedule, Scope } from "effect"
+import { Socket } from "node:net"
+import { PgClient, type PgConnection } from "@effect/sql-pg"
+import { Context, Duration, Effect, Layer, Pool, Predicate, Schedule, type Scope } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { SqlClient, type SqlConnection, SqlError, Statement } from "effect/sql"
-import { openSession, PooledSession, type SessionConfig, sqlConnection } from "./PooledSession.ts"
+import { PooledSession } from "./PooledSession.ts"
+import { connectionError } from "./SqlFailure.ts"
 
-export interface PoolConfig extends SessionConfig {
-  readonly database: string
+export type PoolConfig = PgConnection.Config & {
+  readonly host: string
+  readonly port: number
   readonly maxConnections: number
+  /** Longest wait for a lease, and longest silence of a server that owes an answer; infinity: no limit. */
+  readonly timeout: Duration.Duration
 }
 
-/** How many statements may be on their way on one connection. Sent together they cost a third of what they cost one by one. */
-const statementsPerConnection = 32
-
-/** A connection whose server is silent for so long gets no more statements for now: they would wait behind a slow one. */
-const slow = Duration.toMillis("100 millis")
-
-/** The connections of the service to PostgreSQL, as its health shows them. */
+/** The service's connections to PostgreSQL. Each is leased to one caller at a time. */
 export class DatabasePool extends Context.Service<
   DatabasePool,
   {
-    readonly stats: Effect.Effect<{
-      /** Most connections at a time. */
-      readonly max: number
-      /** Open connections. */
-      readonly size: number
-      /** Open connections that nobody uses. */
-      readonly idle: number
-      /** Those that wait for a connection, or for the answer to somebody else's statement on the same one. */
-      readonly waiting: number
-    }>
+    /** Connections of the pool; `waiting` counts callers without a lease. */
+    readonly stats: Effect.Effect<Readonly<Record<"max" | "size" | "idle" | "waiting", number>>>
   }
 >()("bytebot/DatabasePool") {
-  /**
-   * The pool and its client. Connections are opened when they are needed. Statements share them; transactions, streams and
-   * listeners get one of their own.
-   */
+  /** The pool and its client. Connections are opened when they are needed, and closed after 60 s without use. */
   static readonly layer = (config: PoolConfig): Layer.Layer<DatabasePool | PgClient.PgClient | SqlClient.SqlClient> =>
-    Layer.effectContext(
-      Effect.gen(function* () {
-        const { client, stats } = yield* make(config)
-        return Context.make(DatabasePool, DatabasePool.of({ stats })).pipe(
-          Context.add(PgClient.PgClient, client),
-          Context.add(SqlClient.SqlClient, client)
-        )
-      })
-    ).pipe(Layer.provide(Reactivity.layer))
+    Layer.effectContext(make(config)).pipe(Layer.provide(Reactivity.layer))
 }
 
-/** As `PgClient.make`, whose pool does not tell what it holds, and keeps connections that are dead without having been closed. */
+/** As `PgClient.make`; waiting is bounded, for a lease and for an answer. */
 const make = Effect.fnUntraced(function* (config: PoolConfig) {
-  const sessions = new Set<PooledSession>()
   const run = Effect.runForkWith(yield* Effect.context())
-  const invalidate = (session: PooledSession) => run(Pool.invalidate(pool, session))
-  const pool: Pool.Pool<PooledSession | NotOpened> = yield* Pool.makeWithTTL({
-    acquire: Effect.acquireRelease(
-      Effect.tap(openSession({ ...config, multiplex: true }, invalidate), (session) =>
-        Effect.sync(() => sessions.add(session))
-      ),
-      (session) => Effect.sync(() => sessions.delete(session)),
-      { interruptible: true }
-    ).pipe(Effect.catch((error) => Effect.succeed(new NotOpened(error)))),
+  const sessions = new Set<PooledSession>()
+  const pool: Pool.Pool<PooledSession, SqlError.SqlError> = yield* Pool.makeWithTTL({
+    acquire: Effect.gen(function* () {
+      const socket = yield* Effect.acquireRelease(
+        Effect.sync(() => openSocket(config)),
+        (socket) => Effect.sync(() => socket.destroySoon())
+      )
+      // The driver takes further sockets for requests to cancel a statement.
+      const sockets = [socket]
+      const client = yield* PgClient.makeClient({ ...config, stream: () => sockets.pop() ?? openSocket(config) })
+      const session = new PooledSession(client, socket, config.timeout)
+      socket.once("close", () => run(Pool.invalidate(pool, session)))
+      yield* Effect.acquireRelease(
+        Effect.sync(() => sessions.add(session)),
+        () => Effect.sync(() => sessions.delete(session))
+      )
+      yield* Effect.onError(session.answered(setLimits(client, config.timeout)), () =>
+        Effect.sync(() => session.drop())
+      )
+      return session
+    }).pipe(Effect.mapError(notConnected)),
     min: 0,
     max: config.maxConnections,
-    concurrency: statementsPerConnection,
     timeToLive: "60 seconds"
   })
-  let waiting = 0
 
-  const hasRoom = () => {
-    if (waiting > 0) return false
-    for (const session of sessions) {
-      if (session.isOpen && session.reservations === 0 && session.users < statementsPerConnection) return true
-    }
-    return false
-  }
-
-  const reserved = (session: PooledSession) =>
-    Effect.andThen(
-      Effect.acquireRelease(
-        Effect.sync(() => {
-          session.reservations += 1
-        }),
-        () =>
-          Effect.sync(() => {
-            session.reservations -= 1
-          })
-      ),
-      Pool.reserve(pool, session)
-    )
-
-  /** A connection, or why there is none; what failed before somebody asked is not theirs. */
-  const get = (asked: number): Effect.Effect<PooledSession, SqlError.SqlError, Scope.Scope> =>
-    Effect.flatMap(Pool.get(pool), (item) => {
-      if (item instanceof PooledSession) return Effect.succeed(item)
-      return Effect.andThen(Pool.invalidate(pool, item), item.at < asked ? get(asked) : Effect.fail(item.error))
-    })
-
-  /** Waits for a connection, but not for ever. */
-  const lease = Effect.suspend(() => {
-    waiting += 1
-    return get(performance.now()).pipe(
-      Effect.timeoutOrElse({ duration: config.patience, orElse: () => Effect.fail(noConnection(config)) }),
-      Effect.ensuring(
-        Effect.sync(() => {
-          waiting -= 1
-        })
-      )
-    )
-  })
-
-  /** A connection that nobody else has for itself: between its leave of the pool and now, another one may have taken it. */
-  const taken: Effect.Effect<PooledSession, SqlError.SqlError, Scope.Scope> = Effect.gen(function* () {
-    const scope = yield* Scope.fork(yield* Effect.scope)
-    const session = yield* Scope.provide(lease, scope)
-    const isTaken = yield* Effect.acquireRelease(
-      Effect.sync(() => session.take()),
-      (isTaken, exit) => {
-        if (!isTaken) return Effect.void
-        session.giveBack()
-        // A stream may have been broken off.
-        return Exit.hasInterrupts(exit) ? Pool.invalidate(pool, session) : Effect.void
-      }
-    ).pipe(Scope.provide(scope))
-    if (isTaken) return session
-    yield* Scope.close(scope, Exit.void)
-    return yield* taken
-  })
-
-  const exclusive = Effect.gen(function* () {
-    const session = yield* taken
-    yield* reserved(session)
-    yield* session.unshared
-    // Waits, and can't be interrupted, until everything on its way is answered, also what nobody waits for any more.
-    const connection = yield* session.awaiting(session.connection.pin)
-    yield* nextMicrotask
-    return { session, connection }
-  })
-  const exclusiveConnection = Effect.map(exclusive, ({ connection, session }) => sqlConnection(session, connection))
-
-  const shared = <A, E, R>(statement: (connection: SqlConnection.Connection) => Effect.Effect<A, E, R>) => {
-    const leased = (): Effect.Effect<A, E | SqlError.SqlError, R> =>
-      Effect.scoped(Effect.flatMap(lease, (session) => session.share(statement, leased)))
-    return hasRoom()
-      ? Pool.use(pool, (item) => (item instanceof PooledSession ? item.share(statement, leased) : leased()))
-      : leased()
-  }
-
-  /**
-   * Effect's pool (4.1.0) wakes nobody when a connection is reserved between the moment at which it came free and the one at which those who
-   * wait for it would look: they would sleep on, though there may be more connections. Whoever comes has it look again.
-   */
-  const nudge = Effect.suspend(() =>
-    waiting === 0
-      ? Effect.void
-      : Effect.scoped(get(performance.now())).pipe(Effect.timeoutOption(slow), Effect.ignore, Effect.forkChild)
+  const usable: Effect.Effect<PooledSession, SqlError.SqlError, Scope.Scope> = Effect.flatMap(
+    Pool.get(pool),
+    (session) => (session.isSpent ? Effect.andThen(Pool.invalidate(pool, session), usable) : Effect.succeed(session))
+  )
+  const lease = usable.pipe(
+    Effect.timeoutOrElse({ duration: config.timeout, orElse: () => Effect.fail(noLease(config)) }),
+    Effect.tap((session) => Effect.addFinalizer(() => (session.isSpent ? Pool.invalidate(pool, session) : Effect.void)))
+  )
+  const connection = Effect.flatMap(lease, (session) =>
+    Effect.map(session.client.reserve, (connection) => session.watch(connection))
   )
 
-  /** Keeps new statements away from the slow connections, and drops those that are dead. */
-  const supervise = Effect.gen(function* () {
-    const aside = new Map<PooledSession, Scope.Closeable>()
-    const patience = Duration.toMillis(config.patience)
-    const inspect = Effect.fnUntraced(function* (session: PooledSession) {
+  const evictStalled = Effect.suspend(() =>
+    Effect.forEach(sessions, (session) => {
       const { silence } = session
-      const setAside = aside.get(session)
-      if (setAside !== undefined && (silence === 0 || !session.isOpen)) {
-        aside.delete(session)
-        yield* Scope.close(setAside, Exit.void)
-      }
-      if (silence > slow && setAside === undefined) {
-        const scope = yield* Scope.make()
-        aside.set(session, scope)
-        yield* Scope.provide(reserved(session), scope)
-      }
-      if (silence > patience) {
-        yield* Effect.logWarning(
-          `The database has not answered for ${Math.round(silence / 1000)} seconds: giving the connection up`
-        )
-        session.drop()
-      }
+      if (silence <= Duration.toMillis(config.timeout)) return Effect.void
+      session.drop()
+      return Effect.logWarning(`The database has been silent for ${Math.round(silence)} ms: its connection is closed`)
     })
-    return yield* Effect.suspend(() =>
-      Effect.forEach(new Set([...sessions, ...aside.keys()]), inspect, { discard: true })
-    ).pipe(Effect.andThen(nudge), Effect.repeat(Schedule.spaced(slow)))
-  })
-  // The pool closes after this, and waits for those who use its connections: whoever still does waits for an answer in vain.
+  )
+  yield* Effect.forkScoped(Effect.repeat(evictStalled, Schedule.spaced("100 millis")))
+  // The pool's own finalizer, which runs next, waits for the leases: a silent server would hold it up.
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
-      for (const session of sessions) if (session.users > 0) session.drop()
+      for (const session of sessions) if (session.silence > 0) session.drop()
     })
   )
-  yield* Effect.forkScoped(supervise)
 
   const client = yield* SqlClient.make({
     driver: "pg",
-    acquirer: exclusiveConnection,
-    borrower: (statement) => Effect.suspend(() => shared(statement)),
-    transactionAcquirer: exclusiveConnection,
+    acquirer: connection,
     compiler: PgClient.makeCompiler(),
     commit,
     releaseSavepoint: (name) => `RELEASE SAVEPOINT ${name}`,
@@ -207,83 +98,62 @@ const make = Effect.fnUntraced(function* (config: PoolConfig) {
       ["server.port", config.port]
     ]
   })
-
-  return {
-    client: Object.assign(client, {
-      ...clientOf(config, client),
-      listen: Effect.fnUntraced(function* (channel: string) {
-        const { connection, session } = yield* exclusive
-        const notifications = yield* session.awaiting(connection.listen(channel))
-        // The driver would say UNLISTEN first, and wait for an answer, which a silent connection never gives.
-        yield* Effect.addFinalizer(() => Effect.sync(() => session.drop()))
-        return notifications
-      })
-    }),
-    stats: Effect.sync(() => {
-      const open = [...sessions]
-      return {
-        max: config.maxConnections,
-        size: open.length,
-        idle: open.filter(({ reservations, users }) => users + reservations === 0).length,
-        waiting: waiting + open.reduce((sum, { users }) => sum + Math.max(0, users - 1), 0)
-      }
-    })
-  }
-})
-
-/**
- * A connection that could not be opened. Effect's pool (4.1.0) gets it as if it could: of a failure it may keep the place while it has
- * everybody wait for a connection to come free, for ever.
- */
-class NotOpened {
-  readonly error: SqlError.SqlError
-  /** When, on the clock of `performance.now`. */
-  readonly at = performance.now()
-
-  constructor(error: SqlError.SqlError) {
-    this.error = error
-  }
-}
-
-/**
- * The driver (@effect/sql-pg 4.0.5) writes what shares a connection in a microtask. If all of that was broken off meanwhile, it finds nothing
- * to write and forgets whom the next answer is for: were that the first statement of who has the connection for itself by then, it would wait
- * for ever. Afterwards nobody else writes.
- */
-const nextMicrotask = Effect.callback<void>((resume) => queueMicrotask(() => resume(Effect.void)))
-
-const noConnection = ({ host, port, patience }: PoolConfig) =>
-  new SqlError.SqlError({
-    reason: new SqlError.ConnectionError({
-      cause: new Error(`No connection to ${host}:${port} came free within ${Duration.format(patience)}`),
-      operation: "connect"
+  const pgClient = Object.assign(client, {
+    [PgClient.TypeId]: PgClient.TypeId,
+    config,
+    json: (value: unknown) => Statement.fragment([jsonParameter(value, undefined, undefined)]),
+    notify: (channel: string, payload: string) => Effect.asVoid(client`SELECT pg_notify(${channel}, ${payload})`),
+    listen: Effect.fnUntraced(function* (channel: string) {
+      const session = yield* lease
+      const notifications = yield* session.answered(session.client.listen(channel))
+      // The driver would wait for the answer to UNLISTEN.
+      yield* Effect.addFinalizer(() => Effect.sync(() => session.drop()))
+      return notifications
     })
   })
-
-/** What `PgClient` has beyond `SqlClient`, but for `listen`. */
-const clientOf = (
-  config: PgClient.PgClientConfig,
-  sql: SqlClient.SqlClient
-): Omit<PgClient.PgClient, keyof SqlClient.SqlClient | "listen"> => ({
-  [PgClient.TypeId]: PgClient.TypeId,
-  config,
-  json: (value) => Statement.fragment([jsonParameter(value, undefined, undefined)]),
-  notify: (channel, payload) => Effect.asVoid(sql`SELECT pg_notify(${channel}, ${payload})`)
+  const stats = Effect.map(Pool.stats(pool), ({ idle, max, pending: waiting, used }) => {
+    return { max, size: idle + used, idle, waiting }
+  })
+  return Context.make(DatabasePool, DatabasePool.of({ stats })).pipe(
+    Context.add(PgClient.PgClient, pgClient),
+    Context.add(SqlClient.SqlClient, client)
+  )
 })
 
 const jsonParameter = Statement.custom<PgClient.PgCustom>("PgJson")
+
+const openSocket = ({ host, port }: PoolConfig): Socket =>
+  host.startsWith("/")
+    ? new Socket().connect(`${host}/.s.PGSQL.${port}`)
+    : new Socket().setNoDelay().setKeepAlive(true, 15_000).connect(port, host)
+
+/**
+ * Has the server give up what the service has given up: a wait for a lock, a transaction whose client is gone, a connection from which nothing
+ * is heard. Not by parameters of the start, which PgBouncer would refuse.
+ */
+const setLimits = (sql: SqlClient.SqlClient, timeout: Duration.Duration): Effect.Effect<unknown, SqlError.SqlError> => {
+  const milliseconds = Duration.toMillis(timeout)
+  if (!Number.isFinite(milliseconds)) return Effect.void
+  return sql`SELECT set_config('lock_timeout', ${String(Math.ceil((milliseconds * 2) / 3))}, false),
+    set_config('idle_in_transaction_session_timeout', ${String(milliseconds * 2)}, false),
+    set_config('tcp_keepalives_idle', '15', false), set_config('tcp_keepalives_interval', '5', false), set_config('tcp_keepalives_count', '3', false)`
+}
+
+/** A failure before there was a session: nothing of what the caller wants was sent. */
+const notConnected = (error: SqlError.SqlError) =>
+  error.reason.operation === "connect" ? error : connectionError("connect", error.reason.cause)
+
+const noLease = ({ host, port, timeout }: PoolConfig) =>
+  connectionError("connect", new Error(`No connection to ${host}:${port} came free within ${Duration.format(timeout)}`))
 
 /** PostgreSQL answers COMMIT with ROLLBACK, and no error, where a statement of the transaction has failed. */
 const commit = (connection: SqlConnection.Connection) =>
   Effect.flatMap(connection.executeRaw("COMMIT", []), (result) =>
     Predicate.hasProperty(result, "command") && result.command === "ROLLBACK"
-      ? Effect.fail(
-          new SqlError.SqlError({
-            reason: new SqlError.UnknownError({
-              cause: new Error("The transaction was rolled back: one of its statements had failed"),
-              operation: "commit"
-            })
-          })
-        )
+      ? Effect.fail(new SqlError.SqlError({ reason: wasRolledBack }))
       : Effect.void
   )
+const wasRolledBack = new SqlError.UnknownError({
+  cause: new Error("The transaction was rolled back: one of its statements had failed"),
+  operation: "commit"
+})

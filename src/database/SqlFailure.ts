@@ -1,5 +1,5 @@
 import { Predicate } from "effect"
-import type { SqlError } from "effect/sql"
+import { SqlError } from "effect/sql"
 
 /** The code of a failure: the server's SQLSTATE, or Node's (ECONNREFUSED, CERT_HAS_EXPIRED). */
 export const codeOf = ({ reason: { cause } }: SqlError.SqlError): string | undefined =>
@@ -13,3 +13,7 @@ export const wordsOf = (error: SqlError.SqlError): string => {
   // A host name with several addresses fails with an AggregateError, which has a code and no message.
   return words === "" ? (codeOf(error) ?? error.message) : `${words}${detail}`
 }
+
+/** Of operation "connect": nothing was sent, so that the caller may repeat it. */
+export const connectionError = (operation: string, cause: unknown): SqlError.SqlError =>
+  new SqlError.SqlError({ reason: new SqlError.ConnectionError({ cause, operation }) })

@@ -1,6 +1,6 @@
 import { PgClient } from "@effect/sql-pg"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Layer, Option } from "effect"
+import { Context, Effect, Fiber, Layer, Option, Stream } from "effect"
 import type { SqlClient } from "effect/sql"
 import { Settings } from "../../src/config/Settings.ts"
 import { Startup } from "../../src/health/Startup.ts"
@@ -28,21 +28,112 @@ const connectTo = Effect.fnUntraced(function* (url: string, variables: Readonly<
 
 const connect = Effect.flatMap(migrated, (url) => connectTo(url))
 
-describe("a connection in a failed transaction", () => {
-  it.live("is not used again", () =>
+describe("a connection that is left in a transaction", () => {
+  const connectOnce = Effect.flatMap(migrated, (url) => connectTo(url, { DATABASE_POOL_MAX: "1" }))
+
+  it.live("does not return to the pool, failed or not", () =>
     Effect.gen(function* () {
-      const { sql } = yield* Effect.flatMap(migrated, (url) => connectTo(url, { DATABASE_POOL_MAX: "1" }))
-      // What a pooler, or a procedure, leaves behind on a connection that statements share.
-      yield* sql.unsafe("BEGIN")
+      const { sql } = yield* connectOnce
+      const pid = sql`SELECT pg_backend_pid() AS pid`
+      for (const statement of ["SELECT 1", "SELECT 1/0"]) {
+        const before = yield* pid
+        const inTransaction = Effect.gen(function* () {
+          const connection = yield* sql.reserve
+          yield* connection.executeRaw("BEGIN", [])
+          yield* Effect.ignore(connection.executeRaw(statement, []))
+        })
+        yield* Effect.scoped(inTransaction)
+        assert.notDeepEqual(yield* pid, before)
+      }
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("is replaced when a statement shows that it is in a failed one", () =>
+    Effect.gen(function* () {
+      const { sql } = yield* connectOnce
+      // A transaction that the pool has not seen begin, as behind a pooler.
+      yield* sql.unsafe("/**/ BEGIN")
       yield* Effect.flip(sql.unsafe("SELECT 1/0"))
       yield* Effect.flip(sql`SELECT 1`)
-      yield* until("statements work", Effect.map(Effect.option(sql`SELECT 1`), Option.getOrUndefined), "5 seconds")
+      yield* sql`SELECT 1`
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("returns to the pool after its end", () =>
+    Effect.gen(function* () {
+      const { sql } = yield* connectOnce
+      const pid = sql`SELECT pg_backend_pid() AS pid`
+      const before = yield* pid
+      yield* sql.withTransaction(Effect.ignore(sql.withTransaction(Effect.fail("undone"))))
+      yield* Effect.flip(sql.withTransaction(sql`SELECT 1/0`))
+      assert.deepStrictEqual(yield* pid, before)
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("a read-only session", () => {
+  it.live("is replaced once a statement has failed for it", () =>
+    Effect.gen(function* () {
+      const { sql } = yield* Effect.flatMap(migrated, (url) => connectTo(url, { DATABASE_POOL_MAX: "1" }))
+      yield* sql`SET default_transaction_read_only = on`
+      const write = sql`DELETE FROM "Task"`
+      yield* Effect.flip(write)
+      yield* write
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("a statement", () => {
+  it.live("is cancelled when its caller is interrupted, and its connection is not used again", () =>
+    Effect.gen(function* () {
+      const { database, sql } = yield* Effect.flatMap(migrated, (url) => connectTo(url, { DATABASE_POOL_MAX: "1" }))
+      const [before] = yield* sql`SELECT pg_backend_pid() AS pid`
+      const sleeping = yield* Effect.forkChild(sql`SELECT pg_sleep(60)`)
+      const server = yield* admin
+      const running = server`SELECT pid FROM pg_stat_activity WHERE datname = ${database} AND query = 'SELECT pg_sleep(60)' AND state = 'active'`
+      yield* until(
+        "it runs",
+        Effect.map(running, (rows) => rows[0])
+      )
+      yield* Fiber.interrupt(sleeping)
+      assert.deepStrictEqual(yield* running, [])
+      const [after] = yield* sql`SELECT pg_backend_pid() AS pid`
+      assert.notDeepEqual(after, before)
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("a stream", () => {
+  const rows = (sql: SqlClient.SqlClient) =>
+    sql`SELECT repeat('x', 10000) AS "text" FROM generate_series(1, 5000)`.stream
+
+  it.live("is read as fast as its reader wants, and gives the connection back at its end", () =>
+    Effect.gen(function* () {
+      const { sql } = yield* Effect.flatMap(migrated, (url) => connectTo(url, { DATABASE_POOL_MAX: "1" }))
+      const pid = sql`SELECT pg_backend_pid() AS pid`
+      const before = yield* pid
+      assert.strictEqual(yield* Stream.runCount(rows(sql)), 5000)
+      assert.deepStrictEqual(yield* pid, before)
+      assert.strictEqual(yield* Stream.runCount(Stream.take(rows(sql), 10)), 10)
+      assert.notDeepEqual(yield* pid, before)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("fails when the server falls silent between rows", () =>
+    Effect.gen(function* () {
+      const network = yield* Network.to(yield* migrated)
+      const { sql } = yield* connectTo(network.url, { DATABASE_STATEMENT_TIMEOUT: "500", DATABASE_POOL_MAX: "1" })
+      const { reason } = yield* Effect.flip(
+        Stream.runForEach(rows(sql), () => Effect.sync(() => network.loseAnswers()))
+      )
+      assert.strictEqual(reason._tag, "ConnectionError")
+      yield* sql`SELECT 1`
     }).pipe(Effect.scoped)
   )
 })
 
 describe("DatabasePool.stats", () => {
-  it.live("counts connections, those at rest, and callers who wait", () =>
+  it.live("counts connections, idle ones, and callers without a lease", () =>
     Effect.gen(function* () {
       const { sql, stats } = yield* connect
       yield* sql`SELECT 1`
@@ -64,27 +155,14 @@ describe("DatabasePool.stats", () => {
       yield* Fiber.interruptAll(holders)
       yield* Effect.forEach(others, Fiber.join)
       const rest = yield* until(
-        "all are at rest",
+        "all are idle",
         Effect.map(stats, (now) => (now.idle === now.size && now.waiting === 0 ? now : undefined))
       )
       assert.strictEqual(rest.max, 2)
     }).pipe(Effect.scoped)
   )
 
-  it.live("counts those who wait for the answer to somebody else's statement", () =>
-    Effect.gen(function* () {
-      const { sql, stats } = yield* connect
-      const statements = yield* Effect.forEach([1, 2, 3, 4], () => Effect.forkScoped(sql`SELECT pg_sleep(0.2)`))
-      yield* until(
-        "some wait",
-        Effect.map(stats, (now) => (now.waiting > 0 && now.idle === 0 ? now : undefined))
-      )
-      yield* Effect.forEach(statements, Fiber.join)
-      assert.strictEqual((yield* stats).waiting, 0)
-    }).pipe(Effect.scoped)
-  )
-
-  it.live("forgets connections that the server ended, used or not", () =>
+  it.live("does not count connections that the server closed, leased or idle", () =>
     Effect.gen(function* () {
       const { database, sql, stats } = yield* connect
       const held = yield* Effect.forkScoped(Effect.flip(sql.withTransaction(sql`SELECT pg_sleep(60)`)))
@@ -107,7 +185,7 @@ describe("DatabasePool.stats", () => {
 })
 
 describe("DatabasePool", () => {
-  it.live("lets no statement wait behind a slow one while there may be more connections", () =>
+  it.live("opens another connection while a slow statement runs", () =>
     Effect.gen(function* () {
       const { sql, stats } = yield* connect
       const slow = yield* Effect.forkScoped(sql`SELECT pg_sleep(60)`)
@@ -115,17 +193,13 @@ describe("DatabasePool", () => {
         "the statement runs",
         Effect.map(stats, ({ idle, size }) => (size > idle ? true : undefined))
       )
-      // The first ones may wait with it, before it is known to be slow.
-      yield* until(
-        "another one is answered",
-        Effect.timeoutOption(sql`SELECT 1`, "1 second").pipe(Effect.map(Option.getOrUndefined))
-      )
+      yield* Effect.timeout(sql`SELECT 1`, "5 seconds")
       yield* sql.withTransaction(sql`SELECT 1`)
       assert.isUndefined(slow.pollUnsafe())
     }).pipe(Effect.scoped)
   )
 
-  it.live("gives up connections on which the server is silent, and has others afterwards", () =>
+  it.live("closes connections on which the server is silent, and opens others afterwards", () =>
     Effect.gen(function* () {
       const network = yield* Network.to(yield* migrated)
       const { sql, stats } = yield* connectTo(network.url, {
@@ -154,20 +228,18 @@ describe("DatabasePool", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("does not wait for ever for the answer to a statement that nobody waits for any more", () =>
+  it.live("frees a silent connection after its caller has been interrupted", () =>
     Effect.gen(function* () {
       const network = yield* Network.to(yield* migrated)
       const { sql } = yield* connectTo(network.url, { DATABASE_STATEMENT_TIMEOUT: "500", DATABASE_POOL_MAX: "1" })
       yield* sql`SELECT 1`
       network.loseAnswers()
       yield* Effect.timeoutOption(sql`SELECT 1`, "50 millis")
-      const { reason } = yield* Effect.flip(sql.withTransaction(sql`SELECT 1`))
-      assert.strictEqual(reason._tag, "ConnectionError")
       yield* sql.withTransaction(sql`SELECT 1`)
     }).pipe(Effect.scoped)
   )
 
-  it.live("begins a transaction right after a statement was broken off", () =>
+  it.live("begins a transaction right after a statement was interrupted", () =>
     Effect.gen(function* () {
       const { sql } = yield* connectTo(yield* migrated, { DATABASE_POOL_MAX: "1" })
       yield* sql`SELECT 1`
@@ -179,7 +251,7 @@ describe("DatabasePool", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("ends a listener whose connection is silent", () =>
+  it.live("closes a listener whose connection is silent", () =>
     Effect.gen(function* () {
       const network = yield* Network.to(yield* migrated)
       const { sql } = yield* connectTo(network.url, { DATABASE_STATEMENT_TIMEOUT: "500", DATABASE_POOL_MAX: "1" })
@@ -193,13 +265,13 @@ describe("DatabasePool", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("gives up a connection that falls silent before it is ready", () =>
+  it.live("closes a connection that falls silent before it is ready", () =>
     Effect.gen(function* () {
       let isMute = false
       const way = yield* tap(yield* migrated, ({ texts }) =>
         isMute && texts.some((text) => text.includes("lock_timeout")) ? "mute" : "pass"
       )
-      const { database, sql, stats } = yield* connectTo(way.url, { DATABASE_CONNECT_TIMEOUT: "300" })
+      const { database, sql, stats } = yield* connectTo(way.url, { DATABASE_STATEMENT_TIMEOUT: "300" })
       isMute = true
       yield* (yield* admin)`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${database}`
       yield* until(
@@ -209,21 +281,21 @@ describe("DatabasePool", () => {
       const { reason } = yield* Effect.flip(sql`SELECT 1`)
       assert.strictEqual(reason._tag, "ConnectionError")
       isMute = false
-      yield* sql`SELECT 1`
+      yield* until("the database answers", Effect.map(Effect.option(sql`SELECT 1`), Option.getOrUndefined))
     }).pipe(Effect.scoped)
   )
 
-  it.live("opens connections again after any outage, whoever uses it meanwhile", () =>
+  it.live("opens connections again after an outage during which callers come and go", () =>
     Effect.gen(function* () {
       const network = yield* Network.to(yield* migrated)
       const { sql } = yield* connectTo(network.url, { DATABASE_POOL_MAX: "4", DATABASE_STATEMENT_TIMEOUT: "20000" })
-      // Somebody always waits for a connection, and the number of those needed changes all the time.
+      // Some caller always waits for a connection, and the number of those needed changes all the time.
       const random = (max: number) => Effect.suspend(() => Effect.sleep(Math.random() * max))
-      const forEver = (use: Effect.Effect<unknown, unknown>) =>
+      const endlessly = (use: Effect.Effect<unknown, unknown>) =>
         Effect.forkScoped(Effect.forever(Effect.andThen(Effect.ignore(use), random(10))))
-      for (let user = 0; user < 6; user++) yield* forEver(sql`SELECT 1`)
+      for (let user = 0; user < 6; user++) yield* endlessly(sql`SELECT 1`)
       for (let user = 0; user < 3; user++)
-        yield* forEver(sql.withTransaction(Effect.andThen(sql`SELECT 1`, random(40))))
+        yield* endlessly(sql.withTransaction(Effect.andThen(sql`SELECT 1`, random(40))))
       for (let round = 0; round < 40; round++) {
         network.refuse(20)
         yield* random(100)
@@ -237,31 +309,29 @@ describe("DatabasePool", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live(
-    "has connections for all, however those come together who share them and those who keep one for themselves",
-    () =>
-      Effect.gen(function* () {
-        const url = yield* migrated
-        for (let round = 0; round < 20; round++) {
-          yield* Effect.gen(function* () {
-            const { sql } = yield* connectTo(url, { DATABASE_POOL_MAX: "4" })
-            const keepers = Array.from({ length: 2 }, () => Effect.asVoid(sql.reserve))
-            const sharers = Array.from({ length: 6 }, () => Effect.asVoid(sql`SELECT 1`))
-            const transactions = Array.from({ length: 4 }, () => Effect.asVoid(sql.withTransaction(sql`SELECT 1`)))
-            const fibers = yield* Effect.forEach([...keepers, ...sharers, ...transactions], (use) =>
-              Effect.repeat(Effect.yieldNow, { times: Math.floor(Math.random() * 20) }).pipe(
-                Effect.andThen(use),
-                Effect.forkScoped
-              )
+  it.live("serves statements, transactions and long leases in any order of arrival", () =>
+    Effect.gen(function* () {
+      const url = yield* migrated
+      for (let round = 0; round < 20; round++) {
+        yield* Effect.gen(function* () {
+          const { sql } = yield* connectTo(url, { DATABASE_POOL_MAX: "4" })
+          const keepers = Array.from({ length: 2 }, () => Effect.asVoid(sql.reserve))
+          const sharers = Array.from({ length: 6 }, () => Effect.asVoid(sql`SELECT 1`))
+          const transactions = Array.from({ length: 4 }, () => Effect.asVoid(sql.withTransaction(sql`SELECT 1`)))
+          const fibers = yield* Effect.forEach([...keepers, ...sharers, ...transactions], (use) =>
+            Effect.repeat(Effect.yieldNow, { times: Math.floor(Math.random() * 20) }).pipe(
+              Effect.andThen(use),
+              Effect.forkScoped
             )
-            // Whoever sleeps for ever is answered only once a keeper's connection counts as dead.
-            yield* Effect.timeout(Effect.forEach(fibers, Fiber.join), "5 seconds")
-          }).pipe(Effect.scoped)
-        }
-      }).pipe(Effect.scoped)
+          )
+          // A caller that is not woken waits until a long lease ends.
+          yield* Effect.timeout(Effect.forEach(fibers, Fiber.join), "5 seconds")
+        }).pipe(Effect.scoped)
+      }
+    }).pipe(Effect.scoped)
   )
 
-  it.live("does not break off a statement whose answer is long", () =>
+  it.live("lets a statement run whose answer keeps arriving", () =>
     Effect.gen(function* () {
       const { sql } = yield* connectTo(yield* migrated, { DATABASE_STATEMENT_TIMEOUT: "300" })
       const rows = yield* sql`SELECT pg_sleep(0.05), repeat('x', 100000) FROM generate_series(1, 20)`
@@ -269,7 +339,7 @@ describe("DatabasePool", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("has the server give up waiting for a lock, and the transaction of a client that is gone", () =>
+  it.live("has the server end a wait for a lock, and the transaction of a client that is gone", () =>
     Effect.gen(function* () {
       const url = yield* migrated
       const network = yield* Network.to(url)
