@@ -4,7 +4,7 @@ import { DatabasePool } from "../database/DatabasePool.ts"
 import { behind, type MigrationStatus, migrationStatus } from "../database/MigrationStatus.ts"
 import { wordsOf } from "../database/SqlFailure.ts"
 import type { DatabaseHealth } from "../domain/Health.ts"
-import { Startup } from "../domain/Startup.ts"
+import { Startup } from "./Startup.ts"
 import { Stopping, stoppingReason } from "./Stopping.ts"
 
 /** Longest that somebody who asks for the service's health waits for the database. */
