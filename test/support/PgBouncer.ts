@@ -17,10 +17,11 @@ const accepts = (port: number) =>
     socket.on("error", () => resume(Effect.undefined))
   })
 
-/** Debian's PgBouncer in front of the database at `url`, in one of its modes, until the scope closes; gives its own URL for the same database. */
+/** Debian's PgBouncer in front of the database at `url`, in one of its modes and with more settings, until the scope closes; gives its own URL for the same database. */
 export const pgBouncerBefore = Effect.fnUntraced(function* (
   url: string,
-  mode: "session" | "transaction" | "statement"
+  mode: "session" | "transaction" | "statement",
+  more: Readonly<Record<string, string>> = {}
 ) {
   const folder = yield* Effect.acquireRelease(
     Effect.promise(() => mkdtemp(join(tmpdir(), "bytebot-pgbouncer-"))),
@@ -39,6 +40,9 @@ unix_socket_dir =
 auth_type = any
 pool_mode = ${mode}
 default_pool_size = 20
+${Object.entries(more)
+  .map(([name, value]) => `${name} = ${value}`)
+  .join("\n")}
 `
   const file = join(folder, "pgbouncer.ini")
   yield* Effect.promise(async () => {
