@@ -1,18 +1,16 @@
 import { execFile } from "node:child_process"
-import { PgConnection } from "@effect/sql-pg"
 import { assert, beforeAll, describe, it } from "@effect/vitest"
-import { Effect, Layer, Redacted } from "effect"
+import { Effect, Layer } from "effect"
 import { Database } from "../../src/database/Database.ts"
 import { Settings } from "../../src/config/Settings.ts"
 import { Startup } from "../../src/health/Startup.ts"
 import { connected, payloads } from "../socket/Clients.ts"
-import { pgBouncerBefore } from "../support/PgBouncer.ts"
+import { pgBouncerBefore, pgBouncerInTurns } from "../support/PgBouncer.ts"
 import { environment, fileOf } from "../support/Programs.ts"
 import { requireProgram } from "../support/RealProgram.ts"
 import { request } from "../support/RestClient.ts"
-import { admin, migrated } from "../support/TestDatabase.ts"
+import { migrated } from "../support/TestDatabase.ts"
 import { startService } from "../support/TestService.ts"
-import { until } from "../support/Waiting.ts"
 
 /** The service with the real PgBouncer between itself and PostgreSQL. */
 
@@ -48,20 +46,7 @@ describe("behind PgBouncer", () => {
 
   it.live("in transaction mode the start is refused, also where statements alternate between server connections", () =>
     Effect.gen(function* () {
-      const database = yield* migrated
-      const url = yield* pgBouncerBefore(database, "transaction", { server_round_robin: "1", min_pool_size: "2" })
-      const name = new URL(database).pathname.slice(1)
-      const server = yield* admin
-      // PgBouncer opens the least number of connections once the pool is in use.
-      const first = yield* PgConnection.make({ url: Redacted.make(url) })
-      yield* first.query("SELECT 1", [], false)
-      yield* until(
-        "PgBouncer has two server connections",
-        Effect.map(server`SELECT pid FROM pg_stat_activity WHERE datname = ${name}`, (rows) =>
-          rows.length === 2 ? true : undefined
-        )
-      )
-      const error = yield* Effect.flip(Layer.build(layerOf(url)))
+      const error = yield* Effect.flip(Layer.build(layerOf(yield* pgBouncerInTurns(yield* migrated))))
       assert.strictEqual(error._tag, "DatabasePooledByTransaction")
     }).pipe(Effect.scoped)
   )
