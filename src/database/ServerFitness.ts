@@ -20,7 +20,7 @@ const sessionOf = (connection: PgConnection.PgConnection) =>
 export const isShared = (first: ReadonlyArray<number>, second: ReadonlyArray<number>): boolean =>
   new Set(first).size > 1 || new Set(second).size > 1 || first.some((pid) => second.includes(pid))
 
-/** How often each of the two connections is asked: other clients of the pooler may take the server connection in between. */
+/** How often the connections are asked: other clients of the pooler may take a server connection in between. */
 const rounds = 5
 
 /**
@@ -44,7 +44,8 @@ export const checkFitness = Effect.fn("ServerFitness.check")(function* (
     // A pooler in session mode whose only server connection the first one holds has the second one wait.
     if (Option.isNone(other)) return
     pids.second.push(other.value.pid)
-    pids.first.push((yield* sessionOf(first)).pid)
+    // Twice: where a pooler takes its server connections in turns, the same one would answer every other question.
+    pids.first.push((yield* sessionOf(first)).pid, (yield* sessionOf(first)).pid)
   }
   if (isShared(pids.first, pids.second)) {
     return yield* new DatabasePooledByTransaction({ server: server.description })

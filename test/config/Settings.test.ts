@@ -251,7 +251,7 @@ describe("a URL whose password is not percent-encoded", () => {
     )
   }
 
-  it.effect("is taken where an @ in it ends nothing, as libpq takes it", () =>
+  it.effect("is accepted with an @ in it: the host begins after the last @, as in the URL Standard", () =>
     Effect.gen(function* () {
       const { databaseUrl } = yield* settingsFrom({ DATABASE_URL: "postgresql://user:p@ss@db/bytebot" })
       assert.isTrue(Option.isSome(databaseUrl))

@@ -5,7 +5,7 @@ import { Settings } from "../../src/config/Settings.ts"
 import { Database } from "../../src/database/Database.ts"
 import { Startup } from "../../src/observability/Startup.ts"
 import { connected, payloads } from "../socket/Clients.ts"
-import { pgBouncerBefore } from "../support/PgBouncer.ts"
+import { pgBouncerBefore, pgBouncerInTurns } from "../support/PgBouncer.ts"
 import { environment, fileOf } from "../support/Programs.ts"
 import { requireProgram } from "../support/RealProgram.ts"
 import { request } from "../support/RestClient.ts"
@@ -43,6 +43,13 @@ describe("behind PgBouncer", () => {
       }).pipe(Effect.scoped)
     )
   }
+
+  it.live("in transaction mode the start is refused, also where statements alternate between server connections", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(Layer.build(layerOf(yield* pgBouncerInTurns(yield* migrated))))
+      assert.strictEqual(error._tag, "DatabasePooledByTransaction")
+    }).pipe(Effect.scoped)
+  )
 
   it.live("in transaction mode doctor says so, too", () =>
     Effect.gen(function* () {

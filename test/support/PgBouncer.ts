@@ -3,8 +3,10 @@ import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises"
 import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Effect } from "effect"
+import { PgConnection } from "@effect/sql-pg"
+import { Effect, Redacted } from "effect"
 import { freePort } from "./ServiceProcess.ts"
+import { admin } from "./TestDatabase.ts"
 import { until } from "./Waiting.ts"
 
 /** Whether the port accepts a connection. */
@@ -17,10 +19,11 @@ const accepts = (port: number) =>
     socket.on("error", () => resume(Effect.undefined))
   })
 
-/** Debian's PgBouncer in front of the database at `url`, in one of its modes, until the scope closes; gives its own URL for the same database. */
+/** Debian's PgBouncer in front of the database at `url`, in one of its modes and with more settings, until the scope closes; gives its own URL for the same database. */
 export const pgBouncerBefore = Effect.fnUntraced(function* (
   url: string,
-  mode: "session" | "transaction" | "statement"
+  mode: "session" | "transaction" | "statement",
+  more: Readonly<Record<string, string>> = {}
 ) {
   const folder = yield* Effect.acquireRelease(
     Effect.promise(() => mkdtemp(join(tmpdir(), "bytebot-pgbouncer-"))),
@@ -39,6 +42,9 @@ unix_socket_dir =
 auth_type = any
 pool_mode = ${mode}
 default_pool_size = 20
+${Object.entries(more)
+  .map(([name, value]) => `${name} = ${value}`)
+  .join("\n")}
 `
   const file = join(folder, "pgbouncer.ini")
   yield* Effect.promise(async () => {
@@ -61,4 +67,19 @@ default_pool_size = 20
   pooled.host = `127.0.0.1:${port}`
   pooled.password = ""
   return pooled.href
+})
+
+/** The same in transaction mode, with two server connections that answer statements in turns. */
+export const pgBouncerInTurns = Effect.fnUntraced(function* (url: string) {
+  const pooled = yield* pgBouncerBefore(url, "transaction", { server_round_robin: "1", min_pool_size: "2" })
+  // PgBouncer opens the least number of server connections once a client is there.
+  const client = yield* PgConnection.make({ url: Redacted.make(pooled) })
+  yield* client.query("SELECT 1", [], false)
+  const server = yield* admin
+  const ofService = server`SELECT pid FROM pg_stat_activity WHERE datname = ${new URL(url).pathname.slice(1)}`
+  yield* until(
+    "PgBouncer has two server connections",
+    Effect.map(ofService, ({ length }) => (length === 2 ? true : undefined))
+  )
+  return pooled
 })
