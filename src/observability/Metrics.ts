@@ -10,9 +10,9 @@ const boundaries = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
 
 const prometheusNames = new Map<string, string>()
 
-/** The name for Prometheus: unit and `_total` as its conventions ask for. */
-const named = (id: string, ending: string): string => {
-  prometheusNames.set(id, `${id}${ending}`)
+/** The name for Prometheus: unit and `_total` as its conventions ask for; and another one where a suffix of the id is reserved there. */
+const named = (id: string, ending: string, base = id): string => {
+  prometheusNames.set(id, `${base}${ending}`)
   return id
 }
 
@@ -39,11 +39,13 @@ export const metrics = {
   desktopRequests: seconds("bytebot.desktop.request.duration", "Requests to desktops, by action and outcome"),
   sockets: gauge("bytebot.sockets", "Open connections of Socket.IO"),
   events: counter("bytebot.events.delivered", "Events of tasks handed to subscribers of this replica, by kind"),
-  connections: gauge("db.client.connection.count", "Connections to PostgreSQL, by state"),
+  connections: Metric.gauge(named("db.client.connection.count", "", "db.client.connections"), {
+    description: "Connections to PostgreSQL, by state"
+  }),
   connectionsMax: gauge("db.client.connection.max", "Most connections to PostgreSQL at a time"),
   connectionsWaiting: gauge(
     "db.client.connection.pending_requests",
-    "Those that wait for a connection, or for somebody else's answer on it"
+    "Statements that wait for a connection, or for the answer to an earlier one on it"
   ),
   eventLoopDelay: gauge(
     "nodejs.eventloop.delay.p99",
@@ -55,6 +57,16 @@ export const metrics = {
 
 /** A metric's name for Prometheus; characters that it does not allow are replaced elsewhere. */
 export const prometheusName = (id: string): string => prometheusNames.get(id) ?? id
+
+/** Prometheus's text, with a description for the metrics that have none: those of Effect's cluster. */
+export const withDescriptions = (text: string): string => {
+  const described = new Set([...text.matchAll(/^# HELP (\S+)/gm)].map(([, name]) => name))
+  return text.replaceAll(/^# TYPE (\S+) .*$/gm, (line, name: string) =>
+    described.has(name)
+      ? line
+      : `# HELP ${name} Of effect/cluster, which places the work of desktops on replicas\n${line}`
+  )
+}
 
 /** The series of each metric, by the values of their labels: to make one costs more than to count. */
 const series = new WeakMap<object, Map<string, (value: number) => Effect.Effect<void>>>()

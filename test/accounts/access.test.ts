@@ -96,13 +96,25 @@ layer(AccountsStage.layer(), { timeout: "60 seconds", excludeTestServices: true 
   test.effect("without a login there is only what says how the service is", () =>
     Effect.gen(function* () {
       const { send } = yield* AccountsStage
-      const open = ["/", "/health", "/health/detailed", "/health/ready", "/health/live", "/api/health"]
+      const open = [
+        "/",
+        "/health",
+        "/health/detailed",
+        "/health/ready",
+        "/health/live",
+        "/api/health",
+        "/metrics",
+        "/api/metrics",
+        "/docs",
+        "/openapi.json"
+      ]
       const closed = [
         "/tasks",
         "/tasks/in-progress",
         "/tasks?q=a&after=",
         "/tasks/models",
         "/desktops",
+        "/ws-stats",
         "/api-keys",
         "/api/tasks",
         "/API/Tasks/"

@@ -5,6 +5,7 @@ import { io } from "socket.io-client"
 import type { ReplyBlock } from "../emulators/modelReplies.ts"
 import { createTask, Stage, untilStatus } from "../support/Stage.ts"
 import { until } from "../support/Waiting.ts"
+import { complaints } from "./promlint.ts"
 import { collected } from "./TracedStage.ts"
 
 /** What Prometheus and Grafana see of a service at work. */
@@ -114,6 +115,33 @@ it.live(
       assert.strictEqual(valueOf("bytebot_model_retries_total", "Overloaded"), 1)
       // The same metrics, by the names of OpenTelemetry.
       assert.includeMembers([...collector.metrics.keys()], ["http.server.request.duration", "bytebot.model.tokens"])
+    }).pipe(Effect.scoped),
+  60_000
+)
+
+it.live(
+  "metrics have the names and descriptions that Prometheus's conventions ask for",
+  () =>
+    Effect.gen(function* () {
+      const { result } = yield* collected({}, () =>
+        Effect.gen(function* () {
+          yield* work
+          const { url } = yield* Stage
+          return yield* Effect.promise(() => fetch(`${url}/metrics`).then((response) => response.text()))
+        })
+      )
+      assert.deepStrictEqual(complaints(result), [])
+      const bad =
+        '# TYPE a_millis_gauge_ms gauge\na_millis_gauge_ms{le="1",aB="2"} 1\n# HELP b_count x\n# TYPE b_count counter\n'
+      assert.deepStrictEqual(complaints(bad), [
+        "a_millis_gauge_ms: no help text",
+        'a_millis_gauge_ms: only histograms have a label "le"',
+        "a_millis_gauge_ms: no types in names",
+        "a_millis_gauge_ms: snake_case",
+        "a_millis_gauge_ms: no abbreviated units",
+        'b_count: counters end in "_total"',
+        'b_count: only histograms and summaries end in "_count" and "_sum"'
+      ])
     }).pipe(Effect.scoped),
   60_000
 )

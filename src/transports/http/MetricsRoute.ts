@@ -1,7 +1,7 @@
 import { Effect, Layer } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import { PrometheusMetrics } from "effect/observability"
-import { prometheusName } from "../../observability/Metrics.ts"
+import { prometheusName, withDescriptions } from "../../observability/Metrics.ts"
 import { Gauges } from "../Gauges.ts"
 
 /** The version of Prometheus's text format. */
@@ -15,7 +15,7 @@ export const MetricsRoute = Layer.effectDiscard(
     const answer = Effect.gen(function* () {
       yield* gauges.renew
       const text = yield* PrometheusMetrics.format({ metricNameMapper: prometheusName })
-      return HttpServerResponse.text(text, { contentType, headers: { "cache-control": "no-store" } })
+      return HttpServerResponse.text(withDescriptions(text), { contentType, headers: { "cache-control": "no-store" } })
     })
     yield* router.add("GET", "/metrics", answer)
   })
