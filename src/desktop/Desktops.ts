@@ -1,5 +1,5 @@
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import { ByteSize, Context, Duration, Effect, Layer, type Queue, Schema, type Scope } from "effect"
+import { ByteSize, Context, Duration, Effect, Layer, Schema, type Scope } from "effect"
 import {
   HttpClient,
   type HttpClientError,
@@ -24,7 +24,7 @@ import {
 } from "./DesktopAnswers.ts"
 import { OwnActions } from "./OwnActions.ts"
 import { TooLate, timelyAgent } from "./TimelyAgent.ts"
-import { type UserInput, userInput } from "./UserInput.ts"
+import { type Reports, userInput } from "./UserInput.ts"
 
 /**
  * The desktop did not do what it was asked for; the message is for the model and for people. `Refused`: it said so. `NotReached`: it never
@@ -52,7 +52,7 @@ export interface Desktop {
   readonly startTracking: Effect.Effect<void, DesktopFailed>
   readonly stopTracking: Effect.Effect<void, DesktopFailed>
   /** What a person does, while tracking is on and no action of ours is under way, until the scope closes; reconnects by itself. */
-  readonly userInput: Effect.Effect<Queue.Dequeue<UserInput>, never, Scope.Scope>
+  readonly userInput: Effect.Effect<Reports, never, Scope.Scope>
 }
 
 const probePatience = Duration.seconds(5)

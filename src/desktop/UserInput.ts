@@ -9,6 +9,13 @@ export interface UserInput {
   readonly action: Readonly<Record<string, Schema.Json>>
 }
 
+/** What a daemon reports. */
+export interface Reports {
+  readonly inputs: Queue.Dequeue<UserInput>
+  /** The connection was lost and is there again: the daemon may have been started again, and report nothing. */
+  readonly reconnects: Queue.Dequeue<void>
+}
+
 /** A person acts a few times a second at most; a queue of this size outlasts any hiccup of the database. */
 export const inputCapacity = 1_000
 
@@ -16,18 +23,20 @@ export const inputCapacity = 1_000
 const waitingPictures = 50
 
 /**
- * The daemon's Socket.IO events as a queue, until the scope closes; reconnects by itself. Frames that fit no schema are dropped, and what
+ * The daemon's Socket.IO events as queues, until the scope closes; reconnects by itself. Frames that fit no schema are dropped, and what
  * may have been reported of our own actions. A picture that is no PNG is left out.
  */
-export const userInput = (url: string, own: OwnActions): Effect.Effect<Queue.Dequeue<UserInput>, never, Scope.Scope> =>
+export const userInput = (url: string, own: OwnActions): Effect.Effect<Reports, never, Scope.Scope> =>
   Effect.gen(function* () {
     const inputs = yield* Queue.sliding<UserInput>(inputCapacity)
+    const reconnects = yield* Queue.sliding<void>(1)
     const offer = (input: UserInput): void => {
       if (!own.mayBeReported) Queue.offerUnsafe(inputs, input)
     }
     yield* Effect.acquireRelease(
       Effect.sync(() => {
         const socket = io(url, { transports: ["websocket"], forceNew: true })
+        socket.io.on("reconnect", () => Queue.offerUnsafe(reconnects, undefined))
         socket.on("action", (reported: unknown) => {
           const action = reportedAction(reported)
           if (action._tag === "Some") offer({ image: undefined, action: action.value })
@@ -42,5 +51,5 @@ export const userInput = (url: string, own: OwnActions): Effect.Effect<Queue.Deq
       }),
       (socket) => Effect.sync(() => socket.disconnect())
     )
-    return inputs
+    return { inputs, reconnects }
   })

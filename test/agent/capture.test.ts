@@ -4,6 +4,7 @@ import * as Anthropic from "../emulators/anthropic.ts"
 import * as Desktop from "../emulators/desktop.ts"
 import { request } from "../support/RestClient.ts"
 import { command, createTask, messagesOf, reset, refusals, Stage, showTask, untilStatus } from "../support/Stage.ts"
+import { freePort } from "../support/ServiceProcess.ts"
 import { migrated } from "../support/TestDatabase.ts"
 import { startService } from "../support/TestService.ts"
 import { until } from "../support/Waiting.ts"
@@ -103,6 +104,21 @@ layer(Stage.layer({ BYTEBOT_SETTLE_DELAY: "400" }, { reportOwnActions: true }), 
     })
   )
 
+  test.effect("begins although the daemon fails to report input at first", () =>
+    Effect.gen(function* () {
+      yield* reset
+      const { desktop, model } = yield* Stage
+      model.enqueue({ hang: true })
+      const id = yield* createTask("the daemon stumbles")
+      yield* Effect.promise(() => model.waitForRequest(1))
+      desktop.fault({ match: "POST /input-tracking/start", status: 500 })
+      assert.strictEqual(yield* command(id, "takeover"), 200)
+      yield* actInto(id, { action: "type_text", text: "all the same" })
+      assert.strictEqual(yield* command(id, "cancel"), 200)
+      yield* untilUntracked(desktop)
+    })
+  )
+
   test.effect("ends when the captured task is cancelled", () =>
     Effect.gen(function* () {
       yield* reset
@@ -141,6 +157,31 @@ layer(Stage.layer({}, { screenshot: Buffer.from("not a picture").toString("base6
     })
   )
 })
+
+it.live(
+  "a daemon that is started again reports a person's input to the task that the person holds",
+  () =>
+    Effect.gen(function* () {
+      const model = yield* Anthropic.scoped()
+      const port = yield* freePort
+      const first = yield* Effect.promise(() => Desktop.start({ port }))
+      const service = yield* startService({
+        DATABASE_URL: yield* migrated,
+        ANTHROPIC_API_KEY: "test-key",
+        ANTHROPIC_BASE_URL: model.url,
+        BYTEBOT_DESKTOP_BASE_URL: first.url
+      })
+      const on = <A, E>(desktop: Desktop.DesktopEmulator, effect: Effect.Effect<A, E, Stage>) =>
+        Effect.provideService(effect, Stage, { ...service, model, desktop })
+      const id = yield* on(first, createTask("later", { scheduledFor: "2099-01-01T00:00:00Z" }))
+      assert.strictEqual(yield* on(first, command(id, "takeover")), 200)
+      yield* on(first, actInto(id, { action: "type_text", text: "before" }))
+      yield* Effect.promise(() => first.close())
+      const second = yield* Desktop.scoped({ port })
+      yield* on(second, actInto(id, { action: "type_text", text: "after" }))
+    }).pipe(Effect.scoped),
+  60_000
+)
 
 it.live(
   "a service that starts again goes on capturing for a waiting task that a person holds",

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto"
-import { DateTime, Effect, FiberHandle, Queue, Semaphore } from "effect"
+import { DateTime, Duration, Effect, FiberHandle, Queue, Schedule, Semaphore } from "effect"
 import { withoutHaste } from "../../database/DatabaseRetry.ts"
-import type { Desktop } from "../../desktop/Desktops.ts"
+import type { Desktop, DesktopFailed } from "../../desktop/Desktops.ts"
 import { inputCapacity, type UserInput } from "../../desktop/UserInput.ts"
 import { pngImage, type UserActionBlock } from "../../domain/ContentBlock.ts"
 import type { TaskId } from "../../domain/Task.ts"
@@ -17,6 +17,9 @@ const capturedActions: ReadonlySet<unknown> = new Set([
   "type_text",
   "scroll"
 ])
+
+/** How long to wait before a daemon that failed is asked again to report input. */
+const trackingPause = Duration.seconds(5)
 
 /** The daemon's fields as the input of the tool that does the same; undefined for what is not stored. */
 const userAction = ({ action: { action, sensitive, ...fields }, image }: UserInput): UserActionBlock | undefined => {
@@ -43,15 +46,30 @@ export const makeInputCapture = Effect.fnUntraced(function* (
   const listener = yield* FiberHandle.make<never, never>()
   const oneChange = yield* Semaphore.make(1)
 
+  /** A daemon that fails never fails a request of a person's. */
+  const isNotTracked = ({ message }: DesktopFailed) => Effect.logWarning("Input tracking did not change", message)
+
+  /** Has the daemon report input each time that this is asked for. */
+  const track = (wanted: Queue.Dequeue<void>) =>
+    Queue.take(wanted).pipe(
+      Effect.andThen(
+        desktop.startTracking.pipe(Effect.tapError(isNotTracked), Effect.retry(Schedule.spaced(trackingPause)))
+      ),
+      Effect.ignore,
+      Effect.forever
+    )
+
+  const take = (inputs: Queue.Dequeue<UserInput>) =>
+    Effect.gen(function* () {
+      const input = yield* Queue.take(inputs)
+      const taskId = yield* heldTask
+      if (taskId !== undefined) yield* Queue.offer(arrived, { taskId, input, at: yield* DateTime.now })
+    }).pipe(Effect.forever)
+
+  const wanted = yield* Queue.sliding<void>(1)
   const listen = Effect.scoped(
-    Effect.flatMap(desktop.userInput, (inputs) =>
-      Effect.forever(
-        Effect.gen(function* () {
-          const input = yield* Queue.take(inputs)
-          const taskId = yield* heldTask
-          if (taskId !== undefined) yield* Queue.offer(arrived, { taskId, input, at: yield* DateTime.now })
-        })
-      )
+    Effect.flatMap(desktop.userInput, ({ inputs, reconnects }) =>
+      Effect.raceAllFirst([take(inputs), track(wanted), track(reconnects)])
     )
   )
 
@@ -66,20 +84,17 @@ export const makeInputCapture = Effect.fnUntraced(function* (
   })
   yield* Effect.forkScoped(Effect.forever(store))
 
-  /** Has the daemon report input, or not any more. A daemon that fails never fails a request of a person's. */
-  const tracking = (change: Desktop["startTracking"]) =>
-    Effect.catch(change, (error) => Effect.logWarning("Input tracking did not change", error.message))
-
   const start = Effect.gen(function* () {
     if ((yield* heldTask) === undefined) return
     yield* FiberHandle.run(listener, listen, { onlyIfMissing: true })
-    yield* tracking(desktop.startTracking)
+    yield* Queue.offer(wanted, undefined)
   })
 
   const stop = Effect.gen(function* () {
     if ((yield* heldTask) !== undefined) return
     yield* FiberHandle.clear(listener)
-    yield* tracking(desktop.stopTracking)
+    yield* Queue.clear(wanted)
+    yield* Effect.catch(desktop.stopTracking, isNotTracked)
   })
 
   return {
