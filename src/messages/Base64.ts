@@ -1,14 +1,18 @@
-/** Decodes base64 that comes in pieces; what is not of its alphabet is left out. */
+/** Decodes base64 that comes in pieces as `Buffer.from` decodes it whole: what is not of its alphabet is left out, padding ends it. */
 export const base64Decoder = (): ((piece: Uint8Array, isLast: boolean) => Uint8Array) => {
   let rest = ""
+  let isOver = false
   return (piece, isLast) => {
+    if (isOver) return new Uint8Array()
     const text = Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength).toString("latin1")
     if (rest === "" && piece.length % 4 === 0) {
       const bytes = Buffer.from(text, "base64")
       if (bytes.length === (piece.length / 4) * 3) return bytes
     }
-    const clean = rest + text.replaceAll(/[^A-Za-z0-9+/_-]/g, "")
-    const usable = isLast ? clean.length : clean.length - (clean.length % 4)
+    const [own = ""] = text.split("=", 1)
+    isOver = own.length < text.length
+    const clean = rest + own.replaceAll(/[^A-Za-z0-9+/_-]/g, "")
+    const usable = isLast || isOver ? clean.length : clean.length - (clean.length % 4)
     rest = clean.slice(usable)
     return Buffer.from(clean.slice(0, usable), "base64")
   }
