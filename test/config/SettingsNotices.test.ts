@@ -35,7 +35,10 @@ describe("misspelt names", () => {
     ["BYTEBOT_DESKTOP_URL", "BYTEBOT_DESKTOP_BASE_URL"],
     ["BYTEBOT_SETLE_DELAY", "BYTEBOT_SETTLE_DELAY"],
     ["BYTEBOT_DATADIR", "BYTEBOT_DATA_DIR"],
-    ["BYTEBOT_MAX_ITERATION", "BYTEBOT_MAX_ITERATIONS"]
+    ["BYTEBOT_MAX_ITERATION", "BYTEBOT_MAX_ITERATIONS"],
+    ["ANTHROPIC_API_KEYS", "ANTHROPIC_API_KEY"],
+    ["OPENAI_APIKEY", "OPENAI_API_KEY"],
+    ["PROT", "PORT"]
   ])("%s", ([name = "", meant]) =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* noticesFor({ [name]: "1" }), [`${name} is not a setting; did you mean ${meant}?`])
@@ -49,6 +52,8 @@ describe("misspelt names", () => {
         BYTEBOT_AGENT_BASE_URL: "x",
         NODE_ENV: "x",
         PORTS: "x",
+        HOSTS: "x",
+        DATABASE_URI: "x",
         DATABASE_USER: "x"
       }
       assert.deepStrictEqual(yield* noticesFor(others), [])
