@@ -41,13 +41,26 @@ export const locateFolder = Effect.fn("PostgresCluster.locateFolder")(function* 
   return yield* filesOf(yield* Effect.orElseSucceed(fs.realPath(wanted), () => wanted))
 })
 
+/** Creates a folder and those above it. Node's own recursive mkdir never ends below /proc, where nothing can be created. */
+const createFolder = (
+  folder: string
+): Effect.Effect<void, PlatformError.PlatformError, FileSystem.FileSystem | Path.Path> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const path = yield* Path.Path
+    if (yield* fs.exists(folder)) return
+    const parent = path.dirname(folder)
+    if (parent !== folder) yield* createFolder(parent)
+    yield* Effect.catchReason(fs.makeDirectory(folder), "PlatformError", "AlreadyExists", () => Effect.void)
+  })
+
 /** Creates BYTEBOT_DATA_DIR if need be and checks that this process can write in it. */
 export const prepareFolder = Effect.fn("PostgresCluster.prepareFolder")(function* (dataDir: string) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   const wanted = path.resolve(dataDir)
   return yield* Effect.gen(function* () {
-    yield* fs.makeDirectory(wanted, { recursive: true })
+    yield* createFolder(wanted)
     const files = yield* filesOf(yield* fs.realPath(wanted))
     yield* fs.writeFileString(files.log, "", { flag: "a", mode: 0o600 })
     return files
@@ -167,6 +180,7 @@ const knownProblem = (text: string): string | undefined => {
     return `The user id ${process.getuid?.() ?? ""} of this process has no name, and PostgreSQL needs one. Add a line for it to /etc/passwd, run as a user that has a name, or as root, or use a server of your own with DATABASE_URL.`
   }
   if (/\bEEXIST\b|\bENOTDIR\b/.test(text)) return "It is, or lies in, a file and not a folder. Choose another one."
+  if (/\bENOENT\b.*mkdir/.test(text)) return "Its file system lets no folder be created there. Choose another one."
   if (/\bEACCES\b|\bEPERM\b|Permission denied/.test(text)) {
     return `This process (user id ${process.getuid?.() ?? "unknown"}) may not read and write there. Change the folder's owner, or choose another folder. (${text.slice(-300)})`
   }

@@ -62,6 +62,14 @@ describe("the private server's disk", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live.skipIf(process.platform !== "linux")(
+    "lets no folder be created, as /proc does: the service ends at once",
+    () =>
+      Effect.map(refusal("/proc/bytebot-data"), (stderr) =>
+        assert.match(stderr, /Its file system lets no folder be created there\. Choose another one\./)
+      )
+  )
+
   it.live.skipIf(!canMount)("is read-only: the data are as they were when it is not any more", () =>
     Effect.gen(function* () {
       const disk = yield* smallDisk("200m")
