@@ -11,7 +11,7 @@ import { migrated } from "../support/TestDatabase.ts"
 const connections = 200
 
 /** Bytes of memory that the service may take meanwhile, and milliseconds in which `/health` has to answer. */
-const mostMemory = 400 * 1024 * 1024
+const mostMemory = 512 * 1024 * 1024
 const healthWithin = 1_000
 
 /** Times that health is asked while the connections are open. */
