@@ -1,11 +1,11 @@
 import { Duration, Effect, Redacted, Ref, Schema } from "effect"
 import { decodeAnswer, unexpectedShape } from "./Answers.ts"
-import { boundedFetch } from "./BoundedFetch.ts"
-import { type LanguageModel, ModelError, type ModelRequest } from "./LanguageModel.ts"
-import { type OpenAIProblem, toModelError, toProblem } from "./OpenAIErrors.ts"
+import type { LanguageModel, ModelRequest } from "./LanguageModel.ts"
+import { toModelError } from "./OpenAIErrors.ts"
 import { defaultModel, fromListed } from "./OpenAIModels.ts"
 import { toReply } from "./OpenAIReply.ts"
 import { type Asked, type Body, toBody } from "./OpenAIRequest.ts"
+import { loadOpenAI } from "./OpenAISdk.ts"
 
 /** Reasoning and answer take minutes; beyond this the connection is dead. */
 const patience = Duration.minutes(10)
@@ -20,22 +20,10 @@ const limits = { bytes: 49 * 1024 * 1024, images: 500 }
 export const make = (options: { readonly apiKey: Redacted.Redacted; readonly baseUrl: string | undefined }) =>
   Effect.gen(function* () {
     const loaded = yield* Effect.cached(
-      Effect.map(
-        Effect.promise(() => import("openai")),
-        ({ default: OpenAI }) => ({
-          client: new OpenAI({
-            apiKey: Redacted.value(options.apiKey),
-            baseURL: options.baseUrl ?? null,
-            maxRetries: 0,
-            timeout: Duration.toMillis(patience),
-            fetch: boundedFetch
-          }),
-          failed: (cause: unknown): ModelError | OpenAIProblem =>
-            cause instanceof OpenAI.APIError
-              ? toProblem(cause)
-              : new ModelError({ reason: "Unavailable", message: "OpenAI's answer could not be read" })
-        })
-      )
+      Effect.map(loadOpenAI("OpenAI's", patience), ({ clientOf, failed }) => ({
+        client: clientOf(Redacted.value(options.apiKey), options.baseUrl ?? null),
+        failed
+      }))
     )
 
     /** Summaries of the reasoning are asked for until OpenAI says that this account may not have them. */

@@ -1,9 +1,9 @@
 import { Duration, Effect, Option, Redacted, Ref, Schema } from "effect"
 import { currentTraceparent, traceparentHeader } from "../observability/TraceParent.ts"
 import { decodeAnswer, unexpectedShape } from "./Answers.ts"
-import { boundedFetch } from "./BoundedFetch.ts"
-import { type LanguageModel, ModelError, type ModelRequest } from "./LanguageModel.ts"
-import { type OpenAIProblem, toProblem } from "./OpenAIErrors.ts"
+import type { LanguageModel, ModelError, ModelRequest } from "./LanguageModel.ts"
+import type { OpenAIProblem } from "./OpenAIErrors.ts"
+import { loadOpenAI } from "./OpenAISdk.ts"
 import { toModelError } from "./ProxyErrors.ts"
 import { toReply } from "./ProxyReply.ts"
 import { defaultModel, toBody } from "./ProxyRequest.ts"
@@ -27,26 +27,9 @@ const placesOf = (url: string): ReadonlyArray<string> => (/\/v\d+$/.test(url) ? 
 export const make = (options: { readonly url: string; readonly apiKey: Redacted.Redacted | undefined }) =>
   Effect.gen(function* () {
     const places = yield* Ref.make(placesOf(options.url))
-    const loaded = yield* Effect.cached(
-      Effect.map(
-        Effect.promise(() => import("openai")),
-        ({ default: OpenAI }) => ({
-          clientOf: (baseURL: string) =>
-            new OpenAI({
-              // Some want no key, but the SDK does.
-              apiKey: options.apiKey === undefined ? "none" : Redacted.value(options.apiKey),
-              baseURL,
-              maxRetries: 0,
-              timeout: Duration.toMillis(patience),
-              fetch: boundedFetch
-            }),
-          failed: (cause: unknown): ModelError | OpenAIProblem =>
-            cause instanceof OpenAI.APIError
-              ? toProblem(cause)
-              : new ModelError({ reason: "Unavailable", message: "The LLM proxy's answer could not be read" })
-        })
-      )
-    )
+    const loaded = yield* Effect.cached(loadOpenAI("The LLM proxy's", patience))
+    // Some want no key, but the SDK does.
+    const apiKey = options.apiKey === undefined ? "none" : Redacted.value(options.apiKey)
 
     /** Asks where the API is; the first place that knows the path is where it stays. */
     const ask = Effect.fnUntraced(function* (method: "get" | "post", path: string, body?: unknown) {
@@ -60,8 +43,8 @@ export const make = (options: { readonly url: string; readonly apiKey: Redacted.
         Effect.tryPromise({
           try: (signal) =>
             method === "get"
-              ? clientOf(place).get<unknown>(path, { signal, headers })
-              : clientOf(place).post<unknown>(path, { body, signal, headers }),
+              ? clientOf(apiKey, place).get<unknown>(path, { signal, headers })
+              : clientOf(apiKey, place).post<unknown>(path, { body, signal, headers }),
           catch: failed
         })
       const [first = options.url, second] = yield* Ref.get(places)

@@ -1,0 +1,21 @@
+import { Duration, Effect } from "effect"
+import { boundedFetch } from "./BoundedFetch.ts"
+import { ModelError } from "./LanguageModel.ts"
+import { type OpenAIProblem, toProblem } from "./OpenAIErrors.ts"
+
+/**
+ * Loads OpenAI's official SDK: `clientOf` makes a client for an API key and a base URL (null: OpenAI's own), and `failed` tells what a failed
+ * call means. `whose` names the provider in errors, such as "OpenAI's". Loading takes up to a second: cache what it gives.
+ */
+export const loadOpenAI = (whose: string, timeout: Duration.Duration) =>
+  Effect.map(
+    Effect.promise(() => import("openai")),
+    ({ default: OpenAI }) => ({
+      clientOf: (apiKey: string, baseURL: string | null) =>
+        new OpenAI({ apiKey, baseURL, maxRetries: 0, timeout: Duration.toMillis(timeout), fetch: boundedFetch }),
+      failed: (cause: unknown): ModelError | OpenAIProblem =>
+        cause instanceof OpenAI.APIError
+          ? toProblem(cause)
+          : new ModelError({ reason: "Unavailable", message: `${whose} answer could not be read` })
+    })
+  )
