@@ -50,8 +50,7 @@ export const settingsTable = {
   }),
   rateLimit: optional("BYTEBOT_RATE_LIMIT", Kind.integer(1, 1_000_000_000), {
     group: "Service",
-    meaning:
-      "Most requests and RPC calls per minute of one user, or of one address where nobody is logged in; unset: no limit."
+    meaning: "Most requests and RPC calls per minute of one user, or of one address without a login; unset: no limit."
   }),
   requestTimeout: required("BYTEBOT_REQUEST_TIMEOUT", Kind.milliseconds(1), {
     group: "Service",

@@ -3,7 +3,7 @@ import { boundedJson } from "../database/BoundedJson.ts"
 import { integerOf, shortened } from "../domain/Bounds.ts"
 import { Coordinates } from "./DesktopAction.ts"
 
-/** What the daemon answers and reports (docs/contract/desktop.md), within bounds: a desktop runs programs that nobody knows, and may be hostile. */
+/** What the daemon answers and reports (docs/contract/desktop.md), within bounds: a desktop runs unknown programs, and may be hostile. */
 
 /** Characters of a picture or file in base64: 32 MB. */
 const largestData = Math.ceil((32 * 1024 * 1024) / 3) * 4

@@ -11,7 +11,7 @@ import { visibleTo } from "../tasks/Visibility.ts"
 import { imageAt } from "./Images.ts"
 import { contentSize } from "./MessagePage.ts"
 
-/** A file, and how it begins; `type` is what whoever stored it says. */
+/** A file, and how it begins; `type` is the one it was stored with. */
 export interface FileStart {
   readonly name: string
   readonly type: string

@@ -100,7 +100,7 @@ export class Conversations extends Context.Service<
       reply: MessageId,
       index: number
     ) => Effect.Effect<void, LeaseLost | DatabaseUnavailable>
-    /** Records the result of a started tool_use, whoever owns the task by now; who comes first is right. */
+    /** Records the result of a started tool_use, also when the lease is lost; who comes first is right. */
     readonly finishTool: (
       reply: MessageId,
       index: number,

@@ -2,7 +2,7 @@ import { DateTime } from "effect"
 import type { SqlClient } from "effect/sql"
 import type { TaskPriority, TaskStatus } from "../domain/Task.ts"
 
-/** Fields of a task that somebody from outside may set (docs/contract/rest.md, `PATCH /tasks/:id`); null clears an instant, absent fields stay. */
+/** Fields of a task that a client may set (docs/contract/rest.md, `PATCH /tasks/:id`); null clears an instant, absent fields stay. */
 export interface TaskPatch {
   readonly status?: TaskStatus | undefined
   readonly priority?: TaskPriority | undefined

@@ -66,7 +66,7 @@ export class TaskRuns extends Context.Service<
     readonly leaveRemoved: Effect.Effect<void, DatabaseUnavailable>
     /** The run works: runs that broke off before it do not count any more. */
     readonly recovered: (lease: Lease) => Effect.Effect<void, LeaseLost | DatabaseUnavailable>
-    /** The desktop of the lease has so many of the task's files, oldest first, whoever owns the task by now. */
+    /** The desktop of the lease has so many of the task's files, oldest first, also when the lease is lost. */
     readonly filesWritten: (lease: Lease, count: number) => Effect.Effect<void, DatabaseUnavailable>
     /** The model knows that the task has moved to this desktop. */
     readonly arrived: (lease: Lease) => Effect.Effect<void, LeaseLost | DatabaseUnavailable>

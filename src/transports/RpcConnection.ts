@@ -47,7 +47,7 @@ interface Output {
   readonly raw: Duplex
   /** Bytes of answers that are made and wait for room. */
   waiting: number
-  /** Effect's socket keeps what is written from then on, for ever. */
+  /** Effect's socket never frees what is written from then on. */
   isOver: boolean
 }
 
