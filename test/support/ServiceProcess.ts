@@ -17,16 +17,27 @@ export interface ServiceProcess {
   readonly output: () => string
 }
 
+/** Ports that this process has given out: a service may be about to listen on one, or to come back to it. */
+const given = new Set<number>()
+
+/** Vitest's workers run at the same time, each on ports of its own. */
+const worker = Number(process.env.VITEST_POOL_ID ?? 0) % 4
+const portsPerWorker = 5_500
+
 /**
- * A free port of 127.0.0.1, for services that must keep it when they are started again: it is none of those that systems give to outgoing
- * connections (from 32768 on), so that nobody takes it meanwhile.
+ * A free port of 127.0.0.1, for services that must keep it when they are started again. It is none of those that systems give to outgoing
+ * connections (from 32768 on), and no port is given out twice.
  */
 export const freePort: Effect.Effect<number> = Effect.callback<number, Error>((resume) => {
-  const port = 10_000 + Math.floor(Math.random() * 22_000)
+  const port = 10_000 + worker * portsPerWorker + Math.floor(Math.random() * portsPerWorker)
+  if (given.has(port)) return resume(Effect.fail(new Error(`Port ${port} was given out before`)))
   const server = createServer()
     .once("error", (error) => resume(Effect.fail(error)))
-    .listen(port, "127.0.0.1", () => server.close(() => resume(Effect.succeed(port))))
-}).pipe(Effect.retry({ times: 100 }), Effect.orDie)
+    .listen(port, "127.0.0.1", () => {
+      given.add(port)
+      server.close(() => resume(Effect.succeed(port)))
+    })
+}).pipe(Effect.retry({ times: 1_000 }), Effect.orDie)
 
 /**
  * Starts the service on a port of 127.0.0.1; it is killed when the scope closes. Of the environment it has these variables only. `program` is the
