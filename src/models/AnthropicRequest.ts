@@ -1,0 +1,88 @@
+import type AnthropicClient from "@anthropic-ai/sdk"
+import { Schema } from "effect"
+import type { ContentBlock, DocumentBlock, ToolResultContent } from "../domain/ContentBlock.ts"
+import type { ModelRequest, ToolDefinition, Turn } from "./LanguageModel.ts"
+
+/** For stored tasks that name no model (golden/agent-model-without-name.json). */
+export const defaultModel = "claude-opus-5-5"
+
+/** As the original asked for; within what every model on offer can answer without streaming. */
+const maxTokens = 16_384
+
+const cached = { cache_control: { type: "ephemeral" as const } }
+
+export const toParams = (request: ModelRequest): AnthropicClient.MessageCreateParamsNonStreaming => ({
+  model: request.model ?? defaultModel,
+  max_tokens: maxTokens,
+  system: [{ type: "text", text: request.system, ...cached }],
+  messages: request.turns.map((turn, index) => toMessage(turn, index === request.turns.length - 1)),
+  tools: request.tools.map((tool, index) => toTool(tool, index === request.tools.length - 1)),
+  ...(request.toolChoice === "none" ? { tool_choice: { type: "none" } } : {})
+})
+
+const toTool = (tool: ToolDefinition, isLast: boolean): AnthropicClient.Tool => ({
+  name: tool.name,
+  description: tool.description,
+  input_schema: { ...tool.inputSchema, type: "object" },
+  ...(isLast ? cached : {})
+})
+
+const toMessage = (turn: Turn, isLast: boolean): AnthropicClient.MessageParam => ({
+  role: turn.role,
+  content: turn.content.flatMap((block, index) => {
+    const param = toBlock(block)
+    return isLast && index === turn.content.length - 1 && isCacheable(param) ? [{ ...param, ...cached }] : [param]
+  })
+})
+
+const isCacheable = (param: AnthropicClient.ContentBlockParam) =>
+  param.type === "text" || param.type === "image" || param.type === "document" || param.type === "tool_result"
+
+const toBlock = (block: ContentBlock): AnthropicClient.ContentBlockParam => {
+  switch (block.type) {
+    case "tool_result":
+      return {
+        type: "tool_result",
+        tool_use_id: block.tool_use_id,
+        content: block.content.map(toContent),
+        ...(block.is_error === true ? { is_error: true } : {})
+      }
+    case "tool_use":
+      return { type: "tool_use", id: block.id, name: block.name, input: block.input ?? {} }
+    case "thinking":
+      return { type: "thinking", thinking: block.thinking, signature: block.signature }
+    case "redacted_thinking":
+      return { type: "redacted_thinking", data: block.data }
+    case "user_action":
+      return { type: "text", text: JSON.stringify(block.content) }
+    default:
+      return toContent(block)
+  }
+}
+
+const toContent = (
+  block: ToolResultContent
+): AnthropicClient.TextBlockParam | AnthropicClient.ImageBlockParam | AnthropicClient.DocumentBlockParam => {
+  if (block.type === "text") return { type: "text", text: block.text === "" ? "(empty)" : block.text }
+  if (block.type === "document") return toDocument(block)
+  const { data, media_type } = block.source
+  return isImageType(media_type)
+    ? { type: "image", source: { type: "base64", media_type, data } }
+    : { type: "text", text: `(An image of type ${media_type}, which can't be shown.)` }
+}
+
+const isImageType = Schema.is(Schema.Literals(["image/png", "image/jpeg", "image/gif", "image/webp"]))
+
+/** Anthropic takes PDF as base64 and everything else as text, and no keys beyond its own. */
+const toDocument = ({ name, source }: DocumentBlock): AnthropicClient.DocumentBlockParam => ({
+  type: "document",
+  ...(name === undefined ? {} : { title: name }),
+  source:
+    source.media_type === "application/pdf"
+      ? { type: "base64", media_type: "application/pdf", data: source.data }
+      : {
+          type: "text",
+          media_type: "text/plain",
+          data: Buffer.from(source.data, "base64").toString("utf8") || "(empty)"
+        }
+})
