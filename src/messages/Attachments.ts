@@ -4,11 +4,11 @@ import { repeatable } from "../database/DatabaseRetry.ts"
 import { instant, messageContent } from "../database/WireJson.ts"
 import { FileNotFound, ImageNotFound } from "../domain/AttachmentErrors.ts"
 import { Caller } from "../domain/Caller.ts"
+import { imageAt } from "../domain/MessageImages.ts"
 import { Summary } from "../domain/Summary.ts"
 import type { TaskId } from "../domain/Task.ts"
 import { type DatabaseUnavailable, TaskNotFound } from "../domain/TaskErrors.ts"
 import { visibleTo } from "../tasks/Visibility.ts"
-import { imageAt } from "./Images.ts"
 import { contentSize } from "./MessagePage.ts"
 
 /** A file, and how it begins; `type` is the one it was stored with. */

@@ -1,8 +1,8 @@
 import { hash } from "node:crypto"
 import { Schema } from "effect"
 import { messageContent } from "../database/WireJson.ts"
+import { withImageUrls } from "../domain/MessageImages.ts"
 import type { Role } from "../domain/Task.ts"
-import { withImageUrls } from "./Images.ts"
 import { compactArray } from "./JsonText.ts"
 import { desktopActions } from "./ProcessedMessages.ts"
 
