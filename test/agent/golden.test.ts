@@ -409,6 +409,12 @@ const replay = (scenario: Scenario) =>
       Effect.sync(() => (stage.reports.length >= expectedReports ? true : undefined))
     )
 
+    const onDesktop = () => stage.desktop.requests.filter(({ req }) => req !== "GET /")
+    yield* until(
+      "the desktop's requests",
+      Effect.sync(() => (onDesktop().length >= recording.desktop.length ? true : undefined))
+    ).pipe(Effect.ignore)
+
     // The task_created event was sent before the model was set by SQL.
     const found: Array<string> = []
     found.push(
@@ -463,7 +469,7 @@ const replay = (scenario: Scenario) =>
       ...differences(
         recording.desktop.map(({ body, req }) => ({ req, body })),
         // Whether the desktop is there may be asked at any time; the original never asks.
-        stage.desktop.requests.filter(({ req }) => req !== "GET /").map(({ body, req }) => ({ req, body })),
+        onDesktop().map(({ body, req }) => ({ req, body })),
         ids,
         "desktop"
       )
