@@ -232,7 +232,7 @@ const ConfiguredModel = Schema.Struct({
 /** Models as a JSON array; the title defaults to the name, the context window to 200000 tokens. */
 export const models = {
   schema: Schema.fromJsonString(Schema.Array(ConfiguredModel).check(Schema.isMinLength(1))),
-  expected: `a JSON array of {"provider": "anthropic|openai|google|proxy", "name": …, "title"?: …, "contextWindow"?: …}`,
+  expected: `a JSON array of {"provider": "${ModelProvider.literals.join("|")}", "name": …, "title"?: …, "contextWindow"?: …}`,
   secret: false
 }
 
@@ -244,7 +244,7 @@ const parseModelReference = (text: string) => {
 /** A comma list of models as provider/name; a name may have slashes itself. */
 export const modelReferences = kind(
   Schema.Array(Schema.Struct({ provider: ModelProvider, name: Schema.String })),
-  "models as provider/name (providers: anthropic, openai, google, proxy), separated by commas",
+  `models as provider/name (providers: ${ModelProvider.literals.join(", ")}), separated by commas`,
   (value) =>
     Option.filter(parseList(value, Option.some), isFilled).pipe(
       Option.flatMap((parts) => Option.all(parts.map(parseModelReference)))

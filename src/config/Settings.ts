@@ -1,7 +1,7 @@
 import { Context, Effect, Layer, Option, Result, Schema, SchemaIssue } from "effect"
 import { withoutCredentials } from "./Credentials.ts"
 import { type SettingProblem, SettingsInvalid } from "./SettingsInvalid.ts"
-import { misspelt, withoutEffect } from "./SettingsNotices.ts"
+import { misspelt } from "./SettingsNotices.ts"
 import { dotEnvFile, environment, type FoundSetting, findSettings, type SettingsSource } from "./SettingsSource.ts"
 import { SettingsSchema, settings, textsByField } from "./SettingsTable.ts"
 
@@ -54,7 +54,7 @@ export const decodeSettings = (
       onFailure: ({ issue }) => new SettingsInvalid({ problems: problemsOf(issue, found) }),
       onSuccess: (values) => ({
         ...values,
-        notices: [...withoutEffect(values, found), ...misspelt(sources)]
+        notices: [...(Option.isSome(values.workers) ? [workersIgnored] : []), ...misspelt(sources)]
       })
     }),
     Result.flatMap((values) => {
@@ -64,7 +64,9 @@ export const decodeSettings = (
   )
 }
 
-/** Settings that are right one by one, and do not go together. */
+const workersIgnored = "WORKERS is ignored: the service is one process; start more replicas instead."
+
+/** Settings that are valid one by one and contradict each other. */
 const contradictions = (values: SettingsValues): ReadonlyArray<SettingProblem> => [
   ...(values.clusterEnabled && Option.isNone(values.databaseUrl) ? [privateDatabaseOfReplicas] : []),
   ...(values.authEnabled && Option.isNone(values.betterAuthSecret) ? [accountsWithoutSecret] : [])
@@ -78,7 +80,7 @@ const privateDatabaseOfReplicas: SettingProblem = {
 
 const accountsWithoutSecret: SettingProblem = {
   name: "AUTH_ENABLED",
-  problem: "is set, and BETTER_AUTH_SECRET is not: anybody could forge a session",
+  problem: "is set, and BETTER_AUTH_SECRET is not: anyone could forge a session",
   expected: "a BETTER_AUTH_SECRET of 32 random characters or more, such as openssl rand -base64 32 prints"
 }
 

@@ -1,15 +1,14 @@
 import { Result, Schema } from "effect"
-import { settingGroups } from "./Setting.ts"
-import { type SettingRow, settings } from "./SettingsTable.ts"
+import { settingGroups, type SettingRow, settings } from "./SettingsTable.ts"
 
 const meaningOf = ({ aliases, meaning }: SettingRow) =>
   [meaning, ...aliases.map((alias) => `Also read from ${alias}.`)].join(" ")
 
 const inGroups = <A>(render: (group: string, rows: ReadonlyArray<SettingRow>) => A) =>
-  settingGroups.map((group) =>
+  Object.entries(settingGroups).map(([group, rows]) =>
     render(
       group,
-      settings.filter((row) => row.group === group)
+      settings.filter(({ field }) => field in rows)
     )
   )
 

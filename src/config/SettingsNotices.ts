@@ -1,14 +1,13 @@
-import { Equal } from "effect"
 import { editDistance, probablyMeant } from "./Misspelling.ts"
-import type { FoundSetting, SettingsSource } from "./SettingsSource.ts"
-import { defaultValues, type SettingsSchema, settings } from "./SettingsTable.ts"
+import type { SettingsSource } from "./SettingsSource.ts"
+import { settings } from "./SettingsTable.ts"
 
-/** Names with this prefix are surely meant for this service. */
+/** Other programs have no names with this prefix. */
 const ourPrefix = "BYTEBOT_"
 
 /**
- * Without the prefix a name is taken for a misspelling when it has the same letters in another order (PROT: PORT), or when it has three words and
- * is one edit away (ANTHROPIC_API_KEYS). Shorter names one edit away are often those of other programs (PORTS, DATABASE_URI).
+ * Without the prefix, a misspelling has the same letters in another order (PROT: PORT), or three words and is one edit away
+ * (ANTHROPIC_API_KEYS). Shorter names one edit away often belong to other programs (PORTS, DATABASE_URI).
  */
 const looksLikeOurs = (name: string, known: ReadonlyArray<string>): boolean =>
   name.startsWith(ourPrefix) ||
@@ -20,19 +19,7 @@ const looksLikeOurs = (name: string, known: ReadonlyArray<string>): boolean =>
 
 const sortedLetters = (name: string): string => [...name].sort().join("")
 
-/** What to tell about settings that differ from their default and have no effect. */
-export const withoutEffect = (
-  values: typeof SettingsSchema.Type,
-  found: ReadonlyMap<string, FoundSetting>
-): ReadonlyArray<string> =>
-  settings.flatMap((row) => {
-    const given = found.get(row.field)
-    const { meanwhile } = row
-    if (meanwhile === undefined || given === undefined) return []
-    return Equal.equals(values[row.field], defaultValues[row.field]) ? [] : [`${given.name} ${meanwhile}.`]
-  })
-
-/** What to tell about variables that look like misspelt settings. */
+/** A notice for each variable that looks like a misspelt setting. */
 export const misspelt = (sources: ReadonlyArray<SettingsSource>): ReadonlyArray<string> => {
   const known = settings.flatMap(({ name, aliases }) => [name, ...aliases])
   const unknown = sources

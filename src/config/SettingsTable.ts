@@ -1,318 +1,253 @@
 import { Schema, Struct } from "effect"
-import { optional, required, type Setting } from "./Setting.ts"
 import * as Kind from "./SettingKinds.ts"
 
-/**
- * Every setting of the service, by the name of its field in `Settings`. Decoding, start-up notices, `.env.example`
- * and docs/settings.md come from here. Names and defaults: docs/contract/configuration.md.
- */
-export const settingsTable = {
-  port: required("PORT", Kind.integer(0, 65535), {
-    group: "Service",
-    default: "9991",
-    meaning: "Port to listen on; 0 takes any free one."
-  }),
-  host: required("HOST", Kind.host, {
-    group: "Service",
-    default: "0.0.0.0",
+interface About {
+  /** One line for people. */
+  readonly meaning: string
+  /** Other names that deployments use; `name` wins over them. */
+  readonly aliases?: ReadonlyArray<string>
+}
+
+/** One setting: everything that is known about it, once. */
+interface Setting<S extends Schema.Top> extends Kind.SettingKind<S>, Required<About> {
+  /** The variable's name. */
+  readonly name: string
+  /** As it would be written in `.env`; undefined when there is none and the decoded value is an Option. */
+  readonly default: string | undefined
+}
+
+/** A setting that always has a value. */
+const required = <S extends Schema.Top>(
+  name: string,
+  kind: Kind.SettingKind<S>,
+  defaultText: string,
+  { aliases = [], meaning }: About
+): Setting<S> => ({ ...kind, name, default: defaultText, aliases, meaning })
+
+/** A setting that is an Option: None when unset. */
+const optional = <S extends Schema.Top>(
+  name: string,
+  kind: Kind.SettingKind<S>,
+  { aliases = [], meaning }: About
+): Setting<Schema.OptionFromOptionalKey<S>> => {
+  const schema = Schema.OptionFromOptionalKey(kind.schema)
+  return { ...kind, schema, name, default: undefined, aliases, meaning }
+}
+
+const service = {
+  port: required("PORT", Kind.integer(0, 65535), "9991", { meaning: "Port to listen on; 0 takes any free one." }),
+  host: required("HOST", Kind.host, "0.0.0.0", {
     meaning: "Address to listen on; 127.0.0.1 keeps the service to this machine."
   }),
   corsOrigins: optional("CORS_ORIGINS", Kind.origins, {
-    group: "Service",
     meaning: "Web origins whose pages may call the service, separated by commas; unset: all of them."
   }),
-  logLevel: required("LOG_LEVEL", Kind.oneOf("Debug", "Info", "Warn", "Error"), {
-    group: "Service",
-    default: "info",
+  logLevel: required("LOG_LEVEL", Kind.oneOf("Debug", "Info", "Warn", "Error"), "info", {
     meaning: "Least important messages that are logged: debug, info, warn or error."
   }),
-  logFormat: required("LOG_FORMAT", Kind.oneOf("auto", "pretty", "json"), {
-    group: "Service",
-    default: "auto",
+  logFormat: required("LOG_FORMAT", Kind.oneOf("auto", "pretty", "json"), "auto", {
     meaning: "pretty, json, or auto: pretty on a terminal, json otherwise."
   }),
-  shutdownDelay: required("SHUTDOWN_DELAY", Kind.milliseconds(0), {
-    group: "Service",
-    default: "0",
+  shutdownDelay: required("SHUTDOWN_DELAY", Kind.milliseconds(0), "0", {
     meaning:
       "Milliseconds for which a service that was told to stop says that it is not ready, and still answers, so that load balancers turn away from it."
   }),
-  shutdownTimeout: required("SHUTDOWN_TIMEOUT", Kind.milliseconds(0), {
-    group: "Service",
-    default: "10000",
+  shutdownTimeout: required("SHUTDOWN_TIMEOUT", Kind.milliseconds(0), "10000", {
     meaning: "Milliseconds that running work gets to end when the service is stopped."
   }),
-  proxies: required("BYTEBOT_PROXIES", Kind.integer(0, 100), {
-    group: "Service",
-    default: "0",
+  proxies: required("BYTEBOT_PROXIES", Kind.integer(0, 100), "0", {
     meaning:
       "How many proxies of yours requests come through: the address of who asks is taken from what they add to X-Forwarded-For."
   }),
   rateLimit: optional("BYTEBOT_RATE_LIMIT", Kind.integer(1, 1_000_000_000), {
-    group: "Service",
     meaning: "Most requests and RPC calls per minute of one user, or of one address without a login; unset: no limit."
   }),
-  requestTimeout: required("BYTEBOT_REQUEST_TIMEOUT", Kind.milliseconds(1), {
-    group: "Service",
-    default: "300000",
+  requestTimeout: required("BYTEBOT_REQUEST_TIMEOUT", Kind.milliseconds(1), "300000", {
     meaning: "Milliseconds in which a whole request must have arrived."
   }),
-  readTimeout: required("BYTEBOT_READ_TIMEOUT", Kind.milliseconds(1), {
-    group: "Service",
-    default: "30000",
+  readTimeout: required("BYTEBOT_READ_TIMEOUT", Kind.milliseconds(1), "30000", {
     meaning:
       "Milliseconds after which a client is cut off that reads nothing of a large answer, or sends nothing of a large body that it has begun."
   }),
-  bodyMemory: required("BYTEBOT_BODY_MEMORY", Kind.integer(1, 1_000_000_000_000), {
-    group: "Service",
-    default: "100663296",
+  bodyMemory: required("BYTEBOT_BODY_MEMORY", Kind.integer(1, 1_000_000_000_000), "100663296", {
     meaning: "Bytes of large request bodies that are held at a time; what comes on top of them is answered with 503."
   }),
-  answerMemory: required("BYTEBOT_ANSWER_MEMORY", Kind.integer(1, 1_000_000_000_000), {
-    group: "Service",
-    default: "33554432",
+  answerMemory: required("BYTEBOT_ANSWER_MEMORY", Kind.integer(1, 1_000_000_000_000), "33554432", {
     meaning:
       "Bytes of large answers that are held at a time; the rest stays in the database until clients have read on."
   }),
-  socketsPerAddress: required("BYTEBOT_SOCKETS_PER_ADDRESS", Kind.integer(1, 1_000_000), {
-    group: "Service",
-    default: "1000",
+  socketsPerAddress: required("BYTEBOT_SOCKETS_PER_ADDRESS", Kind.integer(1, 1_000_000), "1000", {
     meaning:
       "Most connections and streams that one address holds open at one replica: Socket.IO, RPC and its streams, event streams."
   }),
-  maxFiles: required("BYTEBOT_MAX_FILES", Kind.integer(0, 10_000), {
-    group: "Service",
-    default: "100",
-    meaning: "Most files of a new task."
-  }),
-  maxFileSize: required("BYTEBOT_MAX_FILE_SIZE", Kind.integer(0, 2_147_483_647), {
-    group: "Service",
-    default: "52428800",
+  maxFiles: required("BYTEBOT_MAX_FILES", Kind.integer(0, 10_000), "100", { meaning: "Most files of a new task." }),
+  maxFileSize: required("BYTEBOT_MAX_FILE_SIZE", Kind.integer(0, 2_147_483_647), "52428800", {
     meaning: "Most bytes of one of them; a whole request has 50 MB at most."
   }),
   workers: optional("WORKERS", Kind.text, {
-    group: "Service",
-    meaning: "Ignored: the service is one process; start more replicas instead.",
-    meanwhile: "is ignored: the service is one process; start more replicas instead"
-  }),
+    meaning: "Ignored: the service is one process; start more replicas instead."
+  })
+}
 
+const database = {
   databaseUrl: optional("DATABASE_URL", Kind.secretUrl("postgresql:", "postgres:"), {
-    group: "Database",
     meaning: "PostgreSQL server, postgresql://user:password@host:5432/name; unset: a private server is started."
   }),
-  dataDir: required("BYTEBOT_DATA_DIR", Kind.text, {
-    group: "Database",
-    default: ".data",
+  dataDir: required("BYTEBOT_DATA_DIR", Kind.text, ".data", {
     meaning: "Folder of the private PostgreSQL server and its password."
   }),
-  databasePoolMax: required("DATABASE_POOL_MAX", Kind.integer(1, 1000), {
-    group: "Database",
-    default: "10",
+  databasePoolMax: required("DATABASE_POOL_MAX", Kind.integer(1, 1000), "10", {
     meaning: "Most connections to PostgreSQL at a time."
   }),
-  databaseConnectTimeout: required("DATABASE_CONNECT_TIMEOUT", Kind.milliseconds(1), {
-    group: "Database",
-    default: "5000",
+  databaseConnectTimeout: required("DATABASE_CONNECT_TIMEOUT", Kind.milliseconds(1), "5000", {
     meaning: "Milliseconds that one attempt to connect to PostgreSQL may take."
   }),
-  databaseStatementTimeout: required("DATABASE_STATEMENT_TIMEOUT", Kind.milliseconds(100), {
-    group: "Database",
-    default: "7000",
+  databaseStatementTimeout: required("DATABASE_STATEMENT_TIMEOUT", Kind.milliseconds(100), "7000", {
     meaning:
       "Milliseconds without a sign of life from PostgreSQL after which a statement fails and its connection is given up. Migrations may take longer."
   }),
-  databaseConnectRetry: required("DATABASE_CONNECT_RETRY", Kind.milliseconds(0), {
-    group: "Database",
-    default: "60000",
+  databaseConnectRetry: required("DATABASE_CONNECT_RETRY", Kind.milliseconds(0), "60000", {
     meaning: "Milliseconds for which an unreachable PostgreSQL is tried again at start before the service gives up."
   }),
-  migrateOnStart: required("MIGRATE_ON_START", Kind.boolean, {
-    group: "Database",
-    default: "true",
+  migrateOnStart: required("MIGRATE_ON_START", Kind.boolean, "true", {
     meaning:
       "Whether the service brings the database's schema up to date when it starts; false: it waits for bytebot-agent migrate up."
-  }),
+  })
+}
 
+const models = {
   anthropicApiKey: optional("ANTHROPIC_API_KEY", Kind.secretText, {
-    group: "Models",
     meaning: "Key for Anthropic's models; without it they are not offered."
   }),
-  anthropicBaseUrl: optional("ANTHROPIC_BASE_URL", Kind.baseUrl, {
-    group: "Models",
-    meaning: "Another endpoint for Anthropic's API."
-  }),
+  anthropicBaseUrl: optional("ANTHROPIC_BASE_URL", Kind.baseUrl, { meaning: "Another endpoint for Anthropic's API." }),
   openaiApiKey: optional("OPENAI_API_KEY", Kind.secretText, {
-    group: "Models",
     meaning: "Key for OpenAI's models; without it they are not offered."
   }),
   openaiBaseUrl: optional("OPENAI_BASE_URL", Kind.baseUrl, {
-    group: "Models",
     meaning: "Another endpoint for OpenAI's API, with its version, e.g. https://api.openai.com/v1."
   }),
   geminiApiKey: optional("GEMINI_API_KEY", Kind.secretText, {
-    group: "Models",
     aliases: ["GOOGLE_API_KEY"],
     meaning: "Key for Google's Gemini models; without it they are not offered."
   }),
   geminiBaseUrl: optional("GOOGLE_GEMINI_BASE_URL", Kind.baseUrl, {
-    group: "Models",
     meaning: "Another endpoint for Google's Gemini API."
   }),
   llmProxyUrl: optional("BYTEBOT_LLM_PROXY_URL", Kind.baseUrl, {
-    group: "Models",
     meaning:
       "OpenAI-compatible proxy (LiteLLM, Ollama, LM Studio, vLLM, OpenRouter), with or without /v1; when set, only its models are offered."
   }),
   llmProxyApiKey: optional("BYTEBOT_LLM_PROXY_API_KEY", Kind.secretText, {
-    group: "Models",
     meaning: "Key for the proxy, if it wants one."
   }),
   models: optional("BYTEBOT_MODELS", Kind.models, {
-    group: "Models",
     meaning:
       'Models to offer instead of the built-in list: [{"provider":"anthropic","name":"…","title":"…","contextWindow":200000}].'
   }),
   defaultModel: optional("BYTEBOT_DEFAULT_MODEL", Kind.text, {
-    group: "Models",
     meaning: "Model of tasks that name none, as provider/name or name; unset: the first one offered."
   }),
   modelFallbacks: optional("BYTEBOT_MODEL_FALLBACKS", Kind.modelReferences, {
-    group: "Models",
     meaning: "Models to go on with while a provider stays unavailable, as provider/name, separated by commas."
   }),
-  modelFallbackAfter: required("BYTEBOT_MODEL_FALLBACK_AFTER", Kind.milliseconds(0), {
-    group: "Models",
-    default: "60000",
+  modelFallbackAfter: required("BYTEBOT_MODEL_FALLBACK_AFTER", Kind.milliseconds(0), "60000", {
     meaning: "Milliseconds after which a model that does not answer is given up for the next of the fallbacks."
   }),
-  modelRetryFor: required("BYTEBOT_MODEL_RETRY_FOR", Kind.milliseconds(0), {
-    group: "Models",
-    default: "900000",
+  modelRetryFor: required("BYTEBOT_MODEL_RETRY_FOR", Kind.milliseconds(0), "900000", {
     meaning: "Milliseconds for which an overloaded or unreachable model is tried again before the task fails."
-  }),
+  })
+}
 
-  desktops: required("BYTEBOT_DESKTOP_BASE_URL", Kind.desktops, {
-    group: "Desktop and agent",
-    default: "",
+const desktopAndAgent = {
+  desktops: required("BYTEBOT_DESKTOP_BASE_URL", Kind.desktops, "", {
     meaning:
       "The desktop daemon, e.g. http://localhost:9990; several are separated by commas, each as URL or name=URL. Unnamed ones are called by their host and port."
   }),
-  desktopLost: required("BYTEBOT_DESKTOP_LOST", Kind.oneOf("wait", "handover"), {
-    group: "Desktop and agent",
-    default: "wait",
+  desktopLost: required("BYTEBOT_DESKTOP_LOST", Kind.oneOf("wait", "handover"), "wait", {
     meaning:
       "What becomes of the task on a desktop that stops answering: wait for the desktop, or handover to another one."
   }),
-  desktopLostAfter: required("BYTEBOT_DESKTOP_LOST_AFTER", Kind.milliseconds(0), {
-    group: "Desktop and agent",
-    default: "30000",
+  desktopLostAfter: required("BYTEBOT_DESKTOP_LOST_AFTER", Kind.milliseconds(0), "30000", {
     meaning: "Milliseconds without an answer after which a desktop's task is handed over."
   }),
-  settleDelay: required("BYTEBOT_SETTLE_DELAY", Kind.milliseconds(0), {
-    group: "Desktop and agent",
-    default: "750",
+  settleDelay: required("BYTEBOT_SETTLE_DELAY", Kind.milliseconds(0), "750", {
     meaning: "Milliseconds between an action on the desktop and the screenshot that shows its effect."
   }),
-  maxIterations: required("BYTEBOT_MAX_ITERATIONS", Kind.integer(1, 1_000_000), {
-    group: "Desktop and agent",
-    default: "500",
+  maxIterations: required("BYTEBOT_MAX_ITERATIONS", Kind.integer(1, 1_000_000), "500", {
     meaning: "Most model calls for one task before it asks for help."
   }),
-  maxWaitMinutes: required("BYTEBOT_MAX_WAIT_MINUTES", Kind.integer(1, 10_080), {
-    group: "Desktop and agent",
-    default: "60",
+  maxWaitMinutes: required("BYTEBOT_MAX_WAIT_MINUTES", Kind.integer(1, 10_080), "60", {
     meaning: "Most minutes that a task only waits and looks at the screen before it asks for help."
   }),
-  keepScreenshots: required("BYTEBOT_KEEP_SCREENSHOTS", Kind.integer(1, 1000), {
-    group: "Desktop and agent",
-    default: "5",
+  keepScreenshots: required("BYTEBOT_KEEP_SCREENSHOTS", Kind.integer(1, 1000), "5", {
     meaning: "Newest screenshots that a model is always shown; older ones are left out, three times as many at once."
   }),
   taskTokenBudget: optional("BYTEBOT_TASK_TOKEN_BUDGET", Kind.integer(1, Number.MAX_SAFE_INTEGER), {
-    group: "Desktop and agent",
     meaning: "Most tokens, sent and received, for one task before it asks for help; unset: no limit."
   }),
   taskCostBudget: optional("BYTEBOT_TASK_COST_BUDGET", Kind.amount, {
-    group: "Desktop and agent",
     meaning:
       "Most US dollars for one task before it asks for help, where the model's prices are known; unset: no limit."
   }),
   analyticsEndpoint: optional("BYTEBOT_ANALYTICS_ENDPOINT", Kind.endpointUrl, {
-    group: "Desktop and agent",
     meaning: "URL that receives every completed, failed or cancelled task with its messages."
-  }),
+  })
+}
 
-  clusterEnabled: required("CLUSTER", Kind.boolean, {
-    group: "Replicas and events",
-    default: "false",
+const replicas = {
+  clusterEnabled: required("CLUSTER", Kind.boolean, "false", {
     meaning: "Whether several replicas share the work through one database; each needs DATABASE_URL."
   }),
   clusterHost: optional("CLUSTER_HOST", Kind.host, {
-    group: "Replicas and events",
     meaning: "Address under which the other replicas reach this one; unset: the first network address of the machine."
   }),
-  clusterPort: required("CLUSTER_PORT", Kind.integer(1, 65535), {
-    group: "Replicas and events",
-    default: "34431",
+  clusterPort: required("CLUSTER_PORT", Kind.integer(1, 65535), "34431", {
     meaning: "Port for the other replicas. It knows no accounts: for a private network only."
   }),
   redisUrl: optional("REDIS_URL", Kind.secretUrl("redis:", "rediss:"), {
-    group: "Replicas and events",
     meaning:
       "Redis that carries events to the replicas and counts requests, redis://user:password@host:6379; unset: PostgreSQL does."
-  }),
+  })
+}
 
-  authEnabled: required("AUTH_ENABLED", Kind.boolean, {
-    group: "Accounts",
-    default: "false",
+const accounts = {
+  authEnabled: required("AUTH_ENABLED", Kind.boolean, "false", {
     meaning: "Whether users must log in, and see their own tasks only; needs BETTER_AUTH_SECRET."
   }),
   betterAuthSecret: optional("BETTER_AUTH_SECRET", Kind.secretText, {
-    group: "Accounts",
     aliases: ["JWT_SECRET"],
     meaning: "Secret that signs sessions: 32 random characters or more."
   }),
   betterAuthUrl: optional("BETTER_AUTH_URL", Kind.baseUrl, {
-    group: "Accounts",
     meaning:
       "URL under which browsers reach the service; with https:// cookies are sent encrypted only. Unset: http://localhost:PORT."
   }),
   betterAuthTrustedOrigins: optional("BETTER_AUTH_TRUSTED_ORIGINS", Kind.list, {
-    group: "Accounts",
     meaning:
       "More web origins whose pages may use a user's cookie, separated by commas; those of CORS_ORIGINS may, too."
   }),
-  signUp: required("BYTEBOT_SIGN_UP", Kind.boolean, {
-    group: "Accounts",
-    default: "true",
+  signUp: required("BYTEBOT_SIGN_UP", Kind.boolean, "true", {
     meaning: "Whether everybody may make an account; false: bytebot-agent user create makes them."
   }),
-  loginLimit: required("BYTEBOT_LOGIN_LIMIT", Kind.integer(1, 1_000_000), {
-    group: "Accounts",
-    default: "20",
+  loginLimit: required("BYTEBOT_LOGIN_LIMIT", Kind.integer(1, 1_000_000), "20", {
     meaning: "Most attempts to log in, or to make an account, per minute and address, at all replicas together."
-  }),
+  })
+}
 
+const tracing = {
   otelEndpoint: optional("OTEL_EXPORTER_OTLP_ENDPOINT", Kind.baseUrl, {
-    group: "Tracing",
     meaning: "OpenTelemetry collector that receives traces, metrics and logs; unset: none are sent."
   }),
   otelHeaders: optional("OTEL_EXPORTER_OTLP_HEADERS", Kind.secretKeyValues, {
-    group: "Tracing",
     meaning: "Headers for the collector: name=value, separated by commas."
   }),
-  otelProtocol: required("OTEL_EXPORTER_OTLP_PROTOCOL", Kind.oneOf("http/protobuf", "http/json"), {
-    group: "Tracing",
-    default: "http/protobuf",
+  otelProtocol: required("OTEL_EXPORTER_OTLP_PROTOCOL", Kind.oneOf("http/protobuf", "http/json"), "http/protobuf", {
     meaning: "How the collector is spoken to: http/protobuf or http/json."
   }),
-  otelServiceName: required("OTEL_SERVICE_NAME", Kind.text, {
-    group: "Tracing",
-    default: "bytebot-agent",
+  otelServiceName: required("OTEL_SERVICE_NAME", Kind.text, "bytebot-agent", {
     meaning: "Name under which the service appears in traces."
   }),
   otelResourceAttributes: optional("OTEL_RESOURCE_ATTRIBUTES", Kind.keyValues, {
-    group: "Tracing",
     meaning: "More attributes of the service in traces: name=value, separated by commas."
   }),
   otelTracesSampler: required(
@@ -325,16 +260,37 @@ export const settingsTable = {
       "parentbased_always_off",
       "parentbased_traceidratio"
     ),
-    {
-      group: "Tracing",
-      default: "parentbased_always_on",
-      meaning: "Which traces are sent; the names are OpenTelemetry's."
-    }
+    "parentbased_always_on",
+    { meaning: "Which traces are sent; the names are OpenTelemetry's." }
   ),
   otelTracesSamplerArg: optional("OTEL_TRACES_SAMPLER_ARG", Kind.fraction, {
-    group: "Tracing",
     meaning: "Share of the traces that a ratio sampler sends, from 0 to 1."
   })
+}
+
+/** The headings under which the settings are documented, in this order. */
+export const settingGroups = {
+  Service: service,
+  Database: database,
+  Models: models,
+  "Desktop and agent": desktopAndAgent,
+  "Replicas and events": replicas,
+  Accounts: accounts,
+  Tracing: tracing
+}
+
+/**
+ * Every setting of the service, by the name of its field in `Settings`. Decoding, start-up notices, `.env.example`
+ * and docs/settings.md come from here. Names and defaults: docs/contract/configuration.md.
+ */
+export const settingsTable = {
+  ...service,
+  ...database,
+  ...models,
+  ...desktopAndAgent,
+  ...replicas,
+  ...accounts,
+  ...tracing
 }
 
 interface SchemaOf extends Struct.Lambda {
