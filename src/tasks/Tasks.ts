@@ -178,7 +178,7 @@ export class Tasks extends Context.Service<
       const fenced = (how: { readonly run: string }, at: Date) => sql`
         UPDATE "TaskRun" run SET ${sql.literal(how.run)}, "epoch" = run."epoch" + 1, "interruptedAt" = ${at}, "updatedAt" = ${at},
           "failures" = 0, "retryAt" = NULL
-        FROM moved task WHERE run."taskId" = task."id" RETURNING run."desktop", run."taskId"`
+        FROM moved task WHERE run."taskId" = task."id" RETURNING run."desktop", run."taskId", run."active"`
 
       /**
        * The same; a task that has not been on a desktop yet gets one: the one it asks for, else, if possible, one that answers, that no other
@@ -195,7 +195,7 @@ export class Tasks extends Context.Service<
           )), 1, FALSE, ${at}, ${at} FROM moved task
         ON CONFLICT ("taskId") DO UPDATE SET "epoch" = "TaskRun"."epoch" + 1, "interruptedAt" = ${at}, "updatedAt" = ${at},
           "failures" = 0, "retryAt" = NULL
-        RETURNING "desktop", "taskId"`
+        RETURNING "desktop", "taskId", "active"`
 
       /**
        * One transition of a task by its user: changes the row where `when` holds and, where it `moves` the task, fences the run that goes
@@ -221,13 +221,13 @@ export class Tasks extends Context.Service<
           ), event AS (
             INSERT INTO "TaskEvent" ("taskId", "kind", "payload", "createdAt") SELECT task."id", 'task_updated', ${json}, ${at} FROM task
           )
-          SELECT ${columns}, (SELECT "desktop" FROM run) AS desktop, EXISTS (SELECT 1 FROM moved) AS "hasMoved", EXISTS (SELECT 1 FROM hold) AS "isHeld" FROM task`
+          SELECT ${columns}, (SELECT "desktop" FROM run) AS desktop, coalesce((SELECT "active" FROM run), FALSE) AS "isActive", EXISTS (SELECT 1 FROM moved) AS "hasMoved", EXISTS (SELECT 1 FROM hold) AS "isHeld" FROM task`
         if (row === undefined) {
           const found = yield* sql`SELECT 1 FROM "Task" WHERE "id" = ${id} AND ${isVisible}`
           return yield* Effect.fail(found.length === 0 ? new TaskNotFound({ id }) : how.refused(id))
         }
-        const { desktop, hasMoved, isHeld } = row
-        return { task: taskOf(row), desktop, hasMoved, isHeld } satisfies Changed
+        const { desktop, hasMoved, isActive, isHeld } = row
+        return { task: taskOf(row), desktop, hasMoved, isActive, isHeld } satisfies Changed
       }, atMostOnce)
 
       /** A desktop that claimed the task while it was being changed was not seen by the change. */
@@ -365,6 +365,8 @@ interface Change {
   readonly desktop: string | null
   /** Whether the change has ended the run that went on. */
   readonly hasMoved: boolean
+  /** Whether the task keeps the desktop from others: it has run there, and has not ended. */
+  readonly isActive: boolean
   /** Whether the desktop's input goes to the task, after a takeover. */
   readonly isHeld: boolean
 }

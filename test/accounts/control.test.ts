@@ -17,6 +17,9 @@ const capturedIn = Effect.fnUntraced(function* (who: Who, id: string) {
   return actions.map(({ content }) => /"text":"(\w+)"/.exec(JSON.stringify(content))?.[1])
 })
 
+/** The different ones of them, in the order of their first appearance. */
+const wordsIn = (who: Who, id: string) => Effect.map(capturedIn(who, id), (words) => [...new Set(words)])
+
 const command = Effect.fnUntraced(function* (who: Who, id: string, name: "takeover" | "resume" | "cancel") {
   const { send } = yield* AccountsStage
   return (yield* send(who, "POST", `/tasks/${id}/${name}`)).status
@@ -72,6 +75,13 @@ const typeInto = Effect.fnUntraced(function* (word: string, tasks: ReadonlyArray
     })
   )
 })
+
+const untilUntracked = Effect.flatMap(AccountsStage, ({ desktop }) =>
+  until(
+    "tracking ends",
+    Effect.sync(() => (desktop.tracking() ? undefined : true))
+  )
+)
 
 const inProgress = (count: number) =>
   Effect.flatMap(AccountsStage, ({ model }) => Effect.promise(() => model.waitForRequest(count)))
@@ -196,23 +206,57 @@ layer(AccountsStage.layer({ BYTEBOT_SETTLE_DELAY: "1" }), { timeout: "60 seconds
       })
     )
 
-    test.effect(
-      "goes to a running task that its owner takes over while another person holds the desktop for a waiting task",
-      () =>
-        Effect.gen(function* () {
-          const { owner, stranger } = yield* start
-          const running = yield* createTask(stranger.bearer, "of the other person")
-          yield* inProgress(1)
-          const waiting = yield* createTask(owner.bearer, "waits")
-          assert.strictEqual(yield* command(owner.bearer, waiting, "takeover"), 200)
-          const places = [
-            [owner.bearer, waiting],
-            [stranger.bearer, running]
-          ] as const
-          assert.strictEqual(yield* typeInto("before", places), 0)
-          assert.strictEqual(yield* command(stranger.bearer, running, "takeover"), 200)
-          assert.strictEqual(yield* typeInto("one", places), 1)
-        })
+    test.effect("goes to no task while another person takes over a running one, until one of both hands back", () =>
+      Effect.gen(function* () {
+        const { owner, stranger } = yield* start
+        const { desktop } = yield* AccountsStage
+        const running = yield* createTask(stranger.bearer, "of the other person")
+        yield* inProgress(1)
+        const waiting = yield* createTask(owner.bearer, "waits")
+        assert.strictEqual(yield* command(owner.bearer, waiting, "takeover"), 200)
+        const places = [
+          [owner.bearer, waiting],
+          [stranger.bearer, running]
+        ] as const
+        assert.strictEqual(yield* typeInto("before", places), 0)
+        assert.strictEqual(yield* command(stranger.bearer, running, "takeover"), 200)
+        yield* untilUntracked
+        desktop.emitUserAction({ action: "type_text", text: "nowhere" })
+        assert.strictEqual(yield* command(owner.bearer, waiting, "resume"), 200)
+        assert.strictEqual(yield* typeInto("after", places), 1)
+        assert.deepStrictEqual(yield* wordsIn(stranger.bearer, running), ["after"])
+        assert.deepStrictEqual(yield* wordsIn(owner.bearer, waiting), ["before"])
+      })
+    )
+
+    test.effect("goes to no task of another person that needs help, until the first person has handed back", () =>
+      Effect.gen(function* () {
+        const { owner, stranger } = yield* start
+        const { desktop, model } = yield* AccountsStage
+        const ask = Promise.withResolvers<void>()
+        const needsHelp = {
+          type: "tool_use",
+          name: "set_task_status",
+          input: { status: "needs_help", description: "a password" }
+        } as const
+        model.enqueue(() => ask.promise.then(() => ({ content: [needsHelp] })))
+        const helped = yield* createTask(stranger.bearer, "of the other person")
+        yield* inProgress(1)
+        const waiting = yield* createTask(owner.bearer, "waits")
+        assert.strictEqual(yield* command(owner.bearer, waiting, "takeover"), 200)
+        const places = [
+          [owner.bearer, waiting],
+          [stranger.bearer, helped]
+        ] as const
+        assert.strictEqual(yield* typeInto("before", places), 0)
+        ask.resolve()
+        yield* untilUntracked
+        desktop.emitUserAction({ action: "type_text", text: "nowhere" })
+        assert.strictEqual(yield* command(owner.bearer, waiting, "resume"), 200)
+        assert.strictEqual(yield* typeInto("after", places), 1)
+        assert.deepStrictEqual(yield* wordsIn(stranger.bearer, helped), ["after"])
+        assert.deepStrictEqual(yield* wordsIn(owner.bearer, waiting), ["before"])
+      })
     )
 
     test.effect(
