@@ -1,5 +1,6 @@
 import { Option, Schema } from "effect"
 import { ModelError, retryAfter } from "./LanguageModel.ts"
+import { isTooLong } from "./Overflow.ts"
 
 /** What Google's error answers mean: ai.google.dev/gemini-api/docs/troubleshooting, and google/rpc/error_details.proto for the details. */
 
@@ -59,9 +60,7 @@ export const toModelError = (status: number, body: string): ModelError => {
     return new ModelError({ reason: "RateLimited", message: `Google: ${message}`, ...pause })
   }
   if (status === 401 || status === 403 || reasons.includes("API_KEY_INVALID")) return error("Unauthorized")
-  if (status === 413 || (status === 400 && /token count.*exceeds|payload size exceeds/is.test(message))) {
-    return error("ContextTooLong")
-  }
+  if (isTooLong(status, message)) return error("ContextTooLong")
   if (status === 503) return error("Overloaded")
   return error(status === 408 || status >= 500 ? "Unavailable" : "InvalidRequest")
 }

@@ -1,6 +1,8 @@
 import { Option, Schema } from "effect"
 import type OpenAI from "openai"
+import { shortened } from "../domain/Bounds.ts"
 import { ModelError, retryAfter } from "./LanguageModel.ts"
+import { isTooLong } from "./Overflow.ts"
 
 /** An error that OpenAI answered with, or a connection that failed (no status). */
 export class OpenAIProblem extends Schema.TaggedError<OpenAIProblem>()("OpenAIProblem", {
@@ -14,18 +16,33 @@ export class OpenAIProblem extends Schema.TaggedError<OpenAIProblem>()("OpenAIPr
   retryAfter: Schema.optionalKey(Schema.Finite)
 }) {}
 
-const Text = Schema.optionalKey(Schema.NullOr(Schema.String))
-const decodeBody = Schema.decodeUnknownOption(Schema.Struct({ message: Text, type: Text, code: Text, param: Text }))
+const Field = Schema.optionalKey(Schema.Unknown)
+const Body = Schema.Struct({ message: Field, type: Field, code: Field, param: Field, metadata: Field })
+const decodeBody = Schema.decodeUnknownOption(Body)
 
-/** What the SDK throws, in our words. */
+/** OpenRouter's: the words of the provider behind it, and the headers of its own limit. */
+const Metadata = Schema.Struct({ raw: Field, headers: Field })
+const decodeMetadata = Schema.decodeUnknownOption(Metadata)
+const decodeHeaders = Schema.decodeUnknownOption(Schema.Struct({ "X-RateLimit-Reset": Schema.String }))
+
+const wordsIn = (value: unknown): string | undefined =>
+  typeof value === "string" ? value : typeof value === "number" ? String(value) : undefined
+
+/** What the SDK throws, in our words. Codes are texts or numbers. */
 export const toProblem = (error: InstanceType<typeof OpenAI.APIError>): OpenAIProblem => {
-  const body = Option.getOrElse(decodeBody(error.error), () => ({}))
-  const given = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null))
+  const { metadata, ...body } = Option.getOrElse(decodeBody(error.error), (): typeof Body.Type => ({}))
+  const { headers, raw } = Option.getOrElse(decodeMetadata(metadata), (): typeof Metadata.Type => ({}))
+  const given = Object.entries(body).flatMap(([key, value]) => {
+    const words = wordsIn(value)
+    return words === undefined ? [] : [[key, words]]
+  })
+  const own = { message: error.message, ...Object.fromEntries(given) }
+  const behind = wordsIn(raw)
   return new OpenAIProblem({
-    message: error.message,
-    ...given,
+    ...own,
+    ...(behind === undefined ? {} : { message: `${own.message}: ${shortened(behind, 2_000)}` }),
     ...(error.status === undefined ? {} : { status: error.status }),
-    ...retryAfter(retryAfterOf(error.headers))
+    ...retryAfter(retryAfterOf(error.headers) ?? untilReset(error.headers?.get("x-ratelimit-reset"), headers))
   })
 }
 
@@ -36,6 +53,12 @@ const retryAfterOf = (headers: Headers | undefined): number | undefined => {
   const seconds = Number.parseFloat(text)
   const candidates = [inMs, /^[\d.]+$/.test(text) ? seconds * 1000 : Date.parse(text) - Date.now()]
   return candidates.find((value) => Number.isFinite(value) && value >= 0)
+}
+
+/** OpenRouter names the instant at which its limit ends, in ms since the epoch, in a header or in the body. */
+const untilReset = (header: string | null | undefined, inBody: unknown): number | undefined => {
+  const text = header ?? Option.getOrUndefined(decodeHeaders(inBody))?.["X-RateLimit-Reset"] ?? ""
+  return /^\d{13}$/.test(text) ? Math.max(0, Number(text) - Date.now()) : undefined
 }
 
 /** Error codes: developers.openai.com/api/docs/guides/error-codes; those of failed answers: the SDK's `ResponseError`. */
@@ -62,9 +85,7 @@ const reasonOf = ({ code = "", message, status, type = "" }: OpenAIProblem): Mod
   if (status === 429) return /^Request too large/i.test(message) ? "ContextTooLong" : "RateLimited"
   if (refusalCodes.test(code)) return "Refused"
   if (status === 401 || status === 403) return "Unauthorized"
-  if (code === "context_length_exceeded" || /exceeds the context window|maximum context length/i.test(message)) {
-    return "ContextTooLong"
-  }
+  if (isTooLong(status, `${code} ${message}`)) return "ContextTooLong"
   if (status === 503 || overloadCodes.test(code)) return "Overloaded"
   return status === 408 || status === 409 || status >= 500 ? "Unavailable" : "InvalidRequest"
 }

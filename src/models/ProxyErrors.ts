@@ -1,16 +1,13 @@
 import { ModelError, retryAfter } from "./LanguageModel.ts"
 import type { OpenAIProblem } from "./OpenAIErrors.ts"
 import { withoutKeys } from "./OpenAIErrors.ts"
-
-/**
- * What endpoints say when it is too much: OpenAI, LiteLLM (ContextWindowExceededError), vLLM ("maximum context length"), llama.cpp
- * and Ollama ("exceed_context_size_error", "context length"), Anthropic behind a proxy ("prompt is too long").
- */
-const tooLong =
-  /context_length_exceeded|exceed_context_size|ContextWindowExceeded|context window|(maximum|exceeds?[\w ]*) context (length|size)|prompt is too long|input token count/i
+import { isTooLong } from "./Overflow.ts"
 
 /** LiteLLM's budgets, OpenAI's and OpenRouter's credits. */
 const noMoney = /insufficient_quota|billing_hard_limit|insufficient credits|exceeded ?budget|budget has been exceeded/i
+
+/** LiteLLM and Ollama answer 500 where the provider behind them knows no such model. */
+const noModel = /\bmodel\b.{0,200}\b(not found|does not exist)|NotFoundError/i
 
 const refusal = /content_?policy|content_?filter|ContentPolicyViolation|moderation/i
 
@@ -26,11 +23,12 @@ const reasonOf = ({ code = "", message, status, type = "" }: OpenAIProblem): Mod
   const words = `${type} ${code} ${message}`
   if (status === undefined) return "Unavailable"
   if (status === 402 || noMoney.test(words)) return "QuotaExhausted"
-  if (status < 500 && tooLong.test(words)) return "ContextTooLong"
+  if (isTooLong(status, words)) return "ContextTooLong"
   if (status === 429) return "RateLimited"
   if (status === 401) return "Unauthorized"
   if (status < 500 && refusal.test(words)) return "Refused"
   if (status === 403) return "Unauthorized"
+  if (noModel.test(words)) return "InvalidRequest"
   if (status === 503 || status === 529) return "Overloaded"
   return status === 408 || status === 409 || status >= 500 ? "Unavailable" : "InvalidRequest"
 }

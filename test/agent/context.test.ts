@@ -128,6 +128,19 @@ layer(Stage.layer({ BYTEBOT_KEEP_SCREENSHOTS: "3" }), { timeout: "60 seconds", e
       })
     )
 
+    test.effect("a request that is too large has the conversation summarised", () =>
+      Effect.gen(function* () {
+        yield* reset
+        const { model } = yield* Stage
+        const tooLarge = { type: "request_too_large", message: "Request exceeds the maximum size" }
+        model.enqueue(wait(1), wait(2), { status: 413, error: tooLarge })
+        model.enqueue({ content: [{ type: "text", text: "SHORTER" }] }, finish)
+        const id = yield* createTask("too large")
+        yield* untilStatus(id, "COMPLETED")
+        assert.include(JSON.stringify(model.requests.at(-1)?.body.messages[0]), "SHORTER")
+      })
+    )
+
     test.effect("a conversation that stays too long fails with the provider's words", () =>
       Effect.gen(function* () {
         yield* reset

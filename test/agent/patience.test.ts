@@ -33,6 +33,31 @@ layer(Stage.layer(), { timeout: "60 seconds", excludeTestServices: true })("pati
       assert.isAtLeast((second?.t ?? 0) - (first?.t ?? 0), 5000)
     })
   )
+
+  /** The codes: the SDK's type `ErrorDetails`; the words: platform documentation, "Rate limits: Spend limits". */
+  const spent: Readonly<Record<string, Scripted>> = {
+    "of a contract": {
+      status: 429,
+      error: { type: "rate_limit_error", message: "reached", details: { error_code: "contract_spend_limit_reached" } }
+    },
+    "of an API tier": {
+      status: 429,
+      error: { type: "rate_limit_error", message: "reached", details: { error_code: "enforced_spend_limit_reached" } }
+    },
+    "of the account's own": failing(400, "You have reached your specified workspace API usage limits. reached")
+  }
+  for (const [name, fault] of Object.entries(spent)) {
+    test.effect(`a spend limit ${name} fails the task at once`, () =>
+      Effect.gen(function* () {
+        yield* reset
+        const { model } = yield* Stage
+        model.enqueue(fault)
+        const id = yield* createTask("spent")
+        assert.match((yield* untilStatus(id, "FAILED")).error ?? "", /reached/)
+        assert.strictEqual(model.requests.length, 1)
+      })
+    )
+  }
 })
 
 layer(

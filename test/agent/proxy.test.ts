@@ -1,39 +1,12 @@
 import { assert, layer } from "@effect/vitest"
-import { Context, Effect, Layer, Schema } from "effect"
+import { Effect, Schema } from "effect"
 import type { Scripted } from "../emulators/modelReplies.ts"
-import * as Proxy from "../emulators/proxy.ts"
-import type { ChatRequest } from "../emulators/proxyRequest.ts"
 import { request } from "../support/RestClient.ts"
-import { createTask, messagesOf, reset, Stage, untilStatus } from "../support/Stage.ts"
+import { createTask, messagesOf, Stage, untilStatus } from "../support/Stage.ts"
+import { calling, errors, Gateway, model, roles, start } from "./Gateway.ts"
 
 /** Tasks through an OpenAI-compatible proxy: LiteLLM, and endpoints that are less exact. */
 
-class Gateway extends Context.Service<Gateway, Proxy.ProxyEmulator>()("test/Gateway") {
-  static readonly layer = (
-    options: Proxy.ProxyOptions,
-    settings: (url: string) => Readonly<Record<string, string>>,
-    files?: Parameters<typeof Stage.layer>[1]
-  ) =>
-    Layer.unwrap(
-      Effect.map(Proxy.scoped(options), (proxy) =>
-        Layer.merge(Layer.succeed(Gateway, proxy), Stage.layer(settings(proxy.url), files))
-      )
-    )
-}
-
-const start = Effect.gen(function* () {
-  yield* reset
-  const proxy = yield* Gateway
-  proxy.reset()
-  return proxy
-})
-
-const calling = (...uses: ReadonlyArray<readonly [name: string, input: unknown]>): Scripted => ({
-  content: uses.map(([name, input]) => ({ type: "tool_use", name, input }))
-})
-const model = (name: string) => ({ model: { provider: "proxy", name, title: name } })
-const roles = (body: ChatRequest | undefined) => body?.messages.map(({ role }) => role)
-const errors = Effect.map(Gateway, ({ rejected }) => rejected.map(({ error }) => error))
 const Message = Schema.Struct({ role: Schema.String, content: Schema.Json })
 const decodeMessages = Schema.decodeUnknownSync(Schema.Array(Message))
 
@@ -146,6 +119,17 @@ layer(
       { status: 402, error: { type: "api_error", message: "Insufficient credits" } },
       /Insufficient credits/
     ],
+    "a model that the provider behind LiteLLM does not know": [
+      { status: 500, error: { type: "None", message: `OllamaException - {"error":"model 'qwen9' not found"}` } },
+      /not found/
+    ],
+    "what OpenRouter passes on of the provider behind it": [
+      {
+        raw: { error: { message: "Provider returned error", code: 400, metadata: { raw: "no tools here" } } },
+        status: 400
+      },
+      /no tools here/
+    ],
     "an error inside a 200": [{ raw: { error: { message: "bad model id", code: 400 } } }, /bad model id/],
     "a content policy": [
       { status: 400, error: { type: "x", message: "ContentPolicyViolationError: no" } },
@@ -164,17 +148,53 @@ layer(
     )
   }
 
-  const tooLong = [
-    "litellm.ContextWindowExceededError: too much",
-    "This model's maximum context length is 8192 tokens.",
-    "the request exceeds the available context size"
+  test.effect("a retry waits until the instant that OpenRouter names", () =>
+    Effect.gen(function* () {
+      const proxy = yield* start
+      proxy.enqueue(() => ({
+        status: 429,
+        raw: {
+          error: {
+            message: "Rate limit exceeded: free-models-per-min.",
+            code: 429,
+            metadata: { headers: { "X-RateLimit-Limit": "20", "X-RateLimit-Reset": String(Date.now() + 4_000) } }
+          }
+        }
+      }))
+      const id = yield* createTask("limited", model("qwen"))
+      yield* untilStatus(id, "COMPLETED")
+      const [first, second] = proxy.requests
+      assert.isAtLeast((second?.t ?? 0) - (first?.t ?? 0), 3_500)
+    })
+  )
+
+  /** The words of each server with the status that it gives them; sources are in src/models/Overflow.ts. */
+  const tooLong: ReadonlyArray<readonly [status: number, message: string]> = [
+    [400, "litellm.ContextWindowExceededError: too much"],
+    [400, "This model's maximum context length is 8192 tokens."],
+    [400, "The decoder prompt (length 9472) is longer than the maximum model length of 8192."],
+    [400, "The input (16500 tokens) is longer than the model's context length (16384 tokens)."],
+    [400, "the request exceeds the available context size"],
+    [500, "Context size has been exceeded."],
+    [
+      400,
+      "Trying to keep the first 9541 tokens when context the overflows. However, the model is loaded with 4096 tokens"
+    ],
+    [400, "The number of tokens to keep from the initial prompt is greater than the context length."],
+    [400, "Please reduce the length of the messages or completion."],
+    [400, "Invalid request: Your request exceeded model token limit: 262144 (requested: 268981)"],
+    [400, `BedrockException - {"message":"Input is too long for requested model."}`],
+    [400, "This model's maximum prompt length is 131072 but the request contains 537812 tokens."],
+    [400, "invalid params, context window exceeds limit"],
+    [400, "Range of input length should be [1, 129024]"],
+    [413, "Payload Too Large"]
   ]
-  for (const message of tooLong) {
-    test.effect(`"${message}" has the conversation summarised`, () =>
+  for (const [status, message] of tooLong) {
+    test.effect(`${status} "${message}" has the conversation summarised`, () =>
       Effect.gen(function* () {
         const proxy = yield* start
         const wait = calling(["computer_wait", { duration: 1 }])
-        const fault: Scripted = { status: 400, error: { type: "invalid_request_error", message } }
+        const fault: Scripted = { status, error: { type: "invalid_request_error", message } }
         proxy.enqueue(wait, wait, fault, { content: [{ type: "text", text: "SHORTER" }] })
         const id = yield* createTask("too long", model("ollama/qwen"))
         yield* untilStatus(id, "COMPLETED")

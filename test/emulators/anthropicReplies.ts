@@ -63,9 +63,9 @@ const completeUsage = (usage: ReplyUsage | undefined, cached: CacheRead): Anthro
 }
 
 /** The error body of the API. */
-export const errorBody = ({ type, message }: ErrorBody, id: string) => ({
+export const errorBody = ({ details, message, type }: ErrorBody, id: string) => ({
   type: "error",
-  error: { type, message },
+  error: { type, message, ...(details === undefined ? {} : { details }) },
   request_id: id
 })
 

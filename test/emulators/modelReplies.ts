@@ -12,13 +12,13 @@ export type ReplyBlock =
   | { readonly type: "thinking"; readonly thinking: string; readonly signature?: string }
   | { readonly type: "redacted_thinking"; readonly data: string }
 
-/** `type` is the provider's own, or Anthropic's, which the others translate; `code` and `param` are OpenAI's, `details` Google's. */
+/** `type` is the provider's own, or Anthropic's, which the others translate; `code` and `param` are OpenAI's, `details` Google's and Anthropic's. */
 export interface ErrorBody {
   readonly type: string
   readonly message: string
   readonly code?: string | null
   readonly param?: string | null
-  readonly details?: ReadonlyArray<unknown>
+  readonly details?: unknown
 }
 
 /** Tokens of one call; `input_tokens` are those that the cache had no part in. */
