@@ -1,5 +1,15 @@
 import { spawn, spawnSync } from "node:child_process"
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs"
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync
+} from "node:fs"
+import { stripTypeScriptTypes } from "node:module"
 import { tmpdir } from "node:os"
 import { delimiter, join, resolve } from "node:path"
 import { NodeRuntime } from "@effect/platform-node"
@@ -234,6 +244,10 @@ const tryOlder = Effect.fnUntraced(function* (folder: string) {
   const refused = yield* run("node", ["node_modules/.bin/bytebot-agent", "--version"], at, 1)
   yield* expect(/needs Node 22\.19 or newer; this is 20\./.test(refused), `On Node 20 the package says:\n${refused}`)
   yield* run("node", [resolve("bin/bytebot-agent.js"), "--version"], at)
+  const script = "client.mjs"
+  writeFileSync(join(at.cwd, script), stripTypeScriptTypes(readFileSync("test/fixtures/package/client.ts", "utf8")))
+  const silent = yield* run("node", [script], at, 1)
+  yield* expect(/needs a global WebSocket/.test(silent), `On Node 20 the typed client says:\n${silent}`)
   yield* say(`On Node ${olderNode} the package says what it needs, and the checkout runs`)
 })
 

@@ -8,16 +8,16 @@ import { OperationsApi } from "./OperationsApi.ts"
 import { RootApi } from "./RootApi.ts"
 import { TasksApi } from "./TasksApi.ts"
 
-/** The REST API; clients can be derived from it (`HttpApiClient.make`). */
+/** The REST API, in the order of its documents; clients can be derived from it (`HttpApiClient.make`). */
 export class Api extends HttpApi.make("bytebot-agent")
-  .add(RootApi)
-  .add(HealthApi)
-  .add(ModelsApi)
   .add(TasksApi)
   .add(MessagesApi)
+  .add(ModelsApi)
   .add(DesktopsApi)
   .add(ApiKeysApi)
+  .add(HealthApi)
   .add(OperationsApi)
+  .add(RootApi)
   .annotateMerge(OpenApi.annotations({ title: "Bytebot agent" })) {}
 
 /** What the service answers while it starts. */

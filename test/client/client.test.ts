@@ -44,6 +44,20 @@ layer(AccountsStage.layer(), { timeout: "120 seconds", excludeTestServices: true
     })
   )
 
+  test.effect("refuses to speak RPC without a global WebSocket, and says what to do", () =>
+    Effect.gen(function* () {
+      const { url } = yield* AccountsStage
+      const { WebSocket } = globalThis
+      yield* Effect.acquireRelease(
+        Effect.sync(() => Reflect.deleteProperty(globalThis, "WebSocket")),
+        () => Effect.sync(() => Object.assign(globalThis, { WebSocket }))
+      )
+      const error = yield* Effect.flip(makeRpcClient({ url }))
+      assert.strictEqual(error._tag, "WebSocketMissing")
+      assert.match(error.message, /Node 22 or newer/)
+    })
+  )
+
   test.effect("speaks RPC, and watches from a position on", () =>
     Effect.gen(function* () {
       const { url } = yield* AccountsStage

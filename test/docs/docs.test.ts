@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Validator } from "@seriousme/openapi-schema-validator"
 import { Effect, Schema } from "effect"
@@ -12,7 +13,38 @@ const documentedOperations = Object.values(apiDocument.paths).flatMap((item) =>
   Object.values(item).flatMap((operation) => ("operationId" in operation ? [operation] : []))
 )
 
+const Recorded = Schema.fromJsonString(
+  Schema.Struct({ socket: Schema.Array(Schema.Struct({ event: Schema.String, args: Schema.Array(Schema.Json) })) })
+)
+const recorded = Schema.decodeUnknownSync(Recorded)(
+  readFileSync(new URL("../fixtures/golden/agent-full.json", import.meta.url), "utf8")
+)
+
+/** What an event shows of how far its task is: status or role, and which fields have no value. `result` is ours. */
+const stageOf = (payload: Schema.Json) =>
+  typeof payload === "object" && payload !== null
+    ? Object.entries(payload)
+        .filter(([name, value]) => name !== "result" && (value === null || name === "status" || name === "role"))
+        .map(([name, value]) => `${name}: ${value}`)
+    : []
+
 describe("the API's documents", () => {
+  it("begin with tasks", () => {
+    assert.deepStrictEqual(
+      apiDocument.tags.slice(0, 3).map(({ name }) => name),
+      ["tasks", "messages", "events"]
+    )
+    assert.strictEqual(Object.keys(apiDocument.paths)[0], "/tasks")
+  })
+
+  it.each(events.filter(({ kind }) => kind !== "task_deleted"))(
+    "show a $kind as the recorded run of a task has one",
+    ({ example, kind }) => {
+      const stages = recorded.socket.filter(({ event }) => event === kind).map(({ args }) => stageOf(args[0] ?? null))
+      assert.deepInclude(stages, stageOf(example))
+    }
+  )
+
   it("are OpenAPI 3.1, by a validator of its specification", async () => {
     const { errors, valid } = await new Validator().validate(structuredClone({ ...apiDocument }))
     assert.isTrue(valid, JSON.stringify(errors))
@@ -86,9 +118,12 @@ layer(AccountsStage.layer({ AUTH_ENABLED: "false" }), { timeout: "60 seconds", e
         assert.strictEqual(page.status, 200)
         assert.match(page.type ?? "", /^text\/html/)
         assert.include(page.text, "tasks.create")
+        assert.include(page.text, '"showDeveloperTools":"never"')
+        assert.match(page.text, /scalar\.com\\"\] \{ display: none \}/)
         assert.notMatch(page.text, /<(?:script|link|img)[^>]+(?:src|href)="https?:/)
         const eventsPage = yield* get("/docs/events")
         for (const { kind } of events) assert.include(eventsPage.text, kind)
+        assert.include(eventsPage.text, "event: gap")
         assert.deepStrictEqual(JSON.parse((yield* get("/openapi.json")).text), JSON.parse(JSON.stringify(apiDocument)))
         assert.strictEqual((yield* get("/asyncapi.json")).status, 200)
       })

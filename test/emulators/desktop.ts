@@ -16,6 +16,7 @@ import {
   listen,
   pause,
   readBody,
+  printUsage,
   runAsProcess,
   sendJson,
   sendText,
@@ -345,9 +346,16 @@ if (import.meta.main) {
     options: {
       port: { type: "string", default: "9802" },
       host: { type: "string" },
-      realistic: { type: "boolean", default: false }
+      realistic: { type: "boolean", default: false },
+      help: { type: "boolean", short: "h", default: false }
     }
   })
+  if (values.help) {
+    printUsage("Desktop emulator: answers as Bytebot's desktop daemon does", 9802, {
+      "--realistic": "actions and screenshots take the time that a real desktop needs"
+    })
+    process.exit(0)
+  }
   const emulator = await start({
     port: Number(values.port),
     instant: !values.realistic,

@@ -107,3 +107,16 @@ export const runAsProcess = (line: string, close: () => Promise<void>): void => 
     })
   }
 }
+
+/** What `--help` prints: what the emulator is, and its flags with what they mean. */
+export const printUsage = (title: string, defaultPort: number, more: Readonly<Record<string, string>> = {}): void => {
+  const flags = {
+    "--port": `port to listen on (${defaultPort}; 0: a free one)`,
+    "--host": "address to listen on (127.0.0.1)",
+    ...more
+  }
+  const lines = Object.entries(flags).map(([flag, meaning]) => `  ${flag.padEnd(12)} ${meaning}`)
+  process.stdout.write(
+    `${[title, "", ...lines, "", "GET /__ledger shows the requests so far; POST /__script sets what comes next."].join("\n")}\n`
+  )
+}

@@ -11,6 +11,7 @@ import {
   listen,
   pause,
   readBody,
+  printUsage,
   runAsProcess,
   sendJson,
   sendText,
@@ -294,8 +295,13 @@ export const runEmulator = async (
   start: (options: ListenOptions) => Promise<{ readonly url: string; readonly close: () => Promise<void> }>
 ): Promise<void> => {
   const { values } = parseArgs({
-    options: { port: { type: "string", default: String(defaultPort) }, host: { type: "string" } }
+    options: {
+      port: { type: "string", default: String(defaultPort) },
+      host: { type: "string" },
+      help: { type: "boolean", short: "h", default: false }
+    }
   })
+  if (values.help) return printUsage(`${name} emulator: answers as the provider's API does`, defaultPort)
   const emulator = await start({
     port: Number(values.port),
     ...(values.host === undefined ? {} : { host: values.host })

@@ -176,7 +176,9 @@ export const apiDocument: Spec = {
       cookie: { type: "apiKey", in: "cookie", name: "better-auth.session_token" }
     }
   },
-  tags: [...spec.tags, { name: "events", description: "What happens, as it happens." }]
+  tags: spec.tags.flatMap((tag) =>
+    tag.name === "messages" ? [tag, { name: "events", description: "What happens, as it happens." }] : [tag]
+  )
 }
 
 /** The same for pages that are made from the API's definition. */

@@ -20,21 +20,21 @@ export const events: ReadonlyArray<EventDocs> = [
     payload: Task,
     to: "everyone; while accounts are on, its owner and administrators",
     when: "A task was created, by a client or by an agent.",
-    example: Example.task
+    example: Example.newborn
   },
   {
     kind: "task_updated",
     payload: Task,
     to: "the task's room",
     when: "Anything of the task changed: status, control, error, times.",
-    example: { ...Example.task, status: "COMPLETED" }
+    example: Example.completed
   },
   {
     kind: "new_message",
     payload: Message,
     to: "the task's room",
     when: "A message was stored: of the user, of the agent, results of tools, captured actions. Not the task's first one.",
-    example: Example.message
+    example: Example.reply
   },
   {
     kind: "task_deleted",
@@ -44,6 +44,13 @@ export const events: ReadonlyArray<EventDocs> = [
     example: Example.task.id
   }
 ]
+
+/** What Server-Sent Events have besides: `data` is null. */
+export const gap = {
+  kind: "gap",
+  to: "a stream that asked for events since an earlier one",
+  when: "Some of the events that were missed are not kept any more: read the tasks again."
+} as const
 
 /** What clients send: a task's id, or `{"task_id": …}`. Who asks for an acknowledgement gets `{"ok": true}` or `{"ok": false}`. */
 export const commands = [

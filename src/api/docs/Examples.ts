@@ -37,6 +37,16 @@ const file = {
   taskId: id
 }
 
+/** As it is created, and as it ends. */
+export const newborn = { ...task, status: "PENDING", updatedAt: task.createdAt, executedAt: null }
+export const completed = {
+  ...task,
+  status: "COMPLETED",
+  updatedAt: "2026-11-24T08:00:42.000Z",
+  completedAt: "2026-11-24T08:00:42.000Z",
+  result: { description: "It rains." }
+}
+
 export const taskWithFiles = { ...task, files: [file] }
 
 export const newTask = {
@@ -54,6 +64,18 @@ export const message = {
   updatedAt: "2026-11-24T08:00:00.000Z",
   taskId: id,
   summaryId: null
+}
+
+export const reply = {
+  ...message,
+  id: "f0a4f6a8-6a0e-4f0b-9d63-0b7a1c2d3e4f",
+  content: [
+    { text: "I look at the screen first.", type: "text" },
+    { id: "toolu_01", name: "computer_screenshot", type: "tool_use", input: {} }
+  ],
+  role: "ASSISTANT",
+  createdAt: "2026-11-24T08:00:03.000Z",
+  updatedAt: "2026-11-24T08:00:03.000Z"
 }
 
 const timestamp = "2026-11-24T08:00:00.000Z"

@@ -2,7 +2,7 @@ import { Effect, Layer } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import { HttpApiScalar } from "effect/http-api"
 import { apiDocument, DocumentedApi } from "../../api/docs/ApiDocument.ts"
-import { commands, events, eventsDocument } from "../../api/docs/EventsDocument.ts"
+import { commands, events, eventsDocument, gap } from "../../api/docs/EventsDocument.ts"
 
 const escaped = (text: string): string =>
   text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;")
@@ -13,6 +13,9 @@ const eventSections = events.map(
   ({ example, kind, to, when }) =>
     `<h2 id="${kind}">${kind}</h2><p>${escaped(when)} To: ${escaped(to)}.</p><pre>${json(example)}</pre>`
 )
+const gapSection = `<h2 id="${gap.kind}">${gap.kind}</h2><p>${gap.when} To: ${gap.to}. Not over Socket.IO.</p><pre>id: 4711
+event: gap
+data: null</pre>`
 const commandRows = commands.map(({ name, when }) => `<tr><td><code>${name}</code></td><td>${escaped(when)}</td></tr>`)
 
 /** The events as a page, from the same schemas and examples as `/asyncapi.json`. */
@@ -27,9 +30,19 @@ const eventsPage = `<!doctype html>
 The same events are at <code>GET /events</code> and <code>GET /tasks/:id/events</code> as Server-Sent Events.</p>
 <table>${commandRows.join("")}</table>
 ${eventSections.join("\n")}
+${gapSection}
 <p><a href="../asyncapi.json">AsyncAPI</a> · <a href="../docs">REST</a></p>
 </html>
 `
+
+/** Of the viewer, without what advertises its maker (https://github.com/scalar/scalar, documentation/configuration.md). */
+const scalar = {
+  withDefaultFonts: false,
+  hideClientButton: true,
+  showDeveloperTools: "never",
+  telemetry: false,
+  customCss: 'a[href^="https://www.scalar.com"] { display: none }'
+}
 
 /** The API's documents, all from this package: nothing is loaded from elsewhere. */
 export const DocsPages = Layer.mergeAll(
@@ -42,5 +55,5 @@ export const DocsPages = Layer.mergeAll(
       Effect.succeed(HttpServerResponse.text(eventsPage, { contentType: "text/html; charset=utf-8" }))
     )
   ]),
-  HttpApiScalar.layer(DocumentedApi, { path: "/docs", scalar: { withDefaultFonts: false } })
+  HttpApiScalar.layer(DocumentedApi, { path: "/docs", scalar })
 )
