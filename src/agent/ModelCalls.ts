@@ -3,6 +3,7 @@ import { Clock, Context, DateTime, Duration, Effect, Layer, Option, Random, Sche
 import { Settings } from "../config/Settings.ts"
 import { text } from "../domain/ContentBlock.ts"
 import { ModelProvider } from "../domain/Model.ts"
+import type { Task } from "../domain/Task.ts"
 import type { AnsweredCall, Conversation } from "../messages/Conversations.ts"
 import { LanguageModels, ModelError, type ModelReply, type ModelRequest, StoredModel } from "../models/LanguageModel.ts"
 import { costOf } from "../models/ModelPrices.ts"
@@ -33,6 +34,9 @@ export interface Reply {
   readonly isCrowded: boolean
 }
 
+/** What of a task its model's calls depend on. */
+export type AskingTask = Pick<Task, "model" | "createdAt">
+
 /** Is told while a model keeps a task waiting, each time with the reason in words; may fail to stop the waiting. */
 export type Waiting<E, R> = (reason: string) => Effect.Effect<void, E, R>
 
@@ -48,13 +52,13 @@ export class ModelCalls extends Context.Service<
      * ContextTooLong is always that of the task's own model.
      */
     readonly reply: <E, R>(
-      model: Schema.Json,
+      task: AskingTask,
       conversation: Conversation,
       waiting: Waiting<E, R>
     ) => Effect.Effect<Reply, ModelError | E, R>
     /** A summary of the conversation, in words. It is not worth waiting for: a failure is final. */
     readonly summary: (
-      model: Schema.Json,
+      task: AskingTask,
       conversation: Conversation
     ) => Effect.Effect<{ readonly content: string; readonly call: AnsweredCall }, ModelError>
   }
@@ -69,18 +73,18 @@ export class ModelCalls extends Context.Service<
       const generate = yield* makeGenerate
 
       const reply = Effect.fn("ModelCalls.reply")(function* <E, R>(
-        model: Schema.Json,
+        task: AskingTask,
         conversation: Conversation,
         waiting: Waiting<E, R>
       ) {
-        const stored = yield* decodeStored(model)
+        const stored = yield* decodeStored(task.model)
         let fallbacks: ReadonlyArray<Candidate> = Option.getOrElse(settings.modelFallbacks, () => [])
         const begun = yield* Clock.currentTimeMillis
         const shapes = new WrongShapes()
         for (let attempt = 1; ; attempt++) {
           const candidate = route.choose([stored, ...fallbacks], yield* Clock.currentTimeMillis)
           const result = yield* Effect.result(
-            generate(candidate, conversation, ({ turns }) => ({ turns, toolChoice: "auto" }))
+            generate(task, candidate, conversation, ({ turns }) => ({ turns, toolChoice: "auto" }))
           )
           if (result._tag === "Success") {
             route.succeeded(candidate)
@@ -116,9 +120,9 @@ export class ModelCalls extends Context.Service<
         }
       })
 
-      const summary = Effect.fn("ModelCalls.summary")(function* (model: Schema.Json, conversation: Conversation) {
-        const stored = yield* decodeStored(model)
-        const { call, content } = yield* generate(stored, conversation, ({ turns }) => ({
+      const summary = Effect.fn("ModelCalls.summary")(function* (task: AskingTask, conversation: Conversation) {
+        const stored = yield* decodeStored(task.model)
+        const { call, content } = yield* generate(task, stored, conversation, ({ turns }) => ({
           turns: asking(turns),
           toolChoice: "none"
         }))
@@ -145,20 +149,26 @@ export class ModelCalls extends Context.Service<
 
 /** One call of a model. */
 const makeGenerate = Effect.gen(function* () {
+  const { applications } = yield* Settings
   const models = yield* LanguageModels
-  const timeZone = new Intl.DateTimeFormat().resolvedOptions().timeZone
+  const timeZone = DateTime.zoneMakeLocal()
+  const tools = toolDefinitions(applications.map(({ name }) => name))
 
   const generate = Effect.fnUntraced(function* (
+    task: AskingTask,
     candidate: Candidate,
     conversation: Conversation,
     finish: (rendered: Rendered) => Pick<ModelRequest, "turns" | "toolChoice">
   ) {
     const language = yield* models.of(candidate.provider)
-    const system = systemPrompt(yield* DateTime.now, timeZone)
+    const now = yield* DateTime.now
+    const system = systemPrompt({ applications, taskCreatedAt: task.createdAt, timeZone })
     const reader: Reader = {
       provider: candidate.provider,
       model: candidate.name ?? "",
-      preamble: hash("sha1", system, "base64")
+      preamble: hash("sha1", system, "base64"),
+      now,
+      timeZone
     }
     const entries = withinLimits(conversation.entries, language.limits)
     const rendered = toTurns({ ...conversation, entries }, reader)
@@ -166,7 +176,7 @@ const makeGenerate = Effect.gen(function* () {
     const answer = yield* language.generate({
       model: candidate.name,
       system,
-      tools: toolDefinitions,
+      tools,
       ...finish(rendered)
     })
     const call: AnsweredCall = {
@@ -175,7 +185,8 @@ const makeGenerate = Effect.gen(function* () {
       tokens: answer.usage,
       cost: costOf(reader.model, answer.usage),
       durationMs: (yield* Clock.currentTimeMillis) - begun,
-      prefix: rendered.prefix
+      prefix: rendered.prefix,
+      askedAt: now
     }
     yield* Effect.annotateCurrentSpan({
       "gen_ai.usage.input_tokens": answer.usage.input,
@@ -209,7 +220,7 @@ const count = Effect.fnUntraced(function* ({ cost, provider, tokens }: AnsweredC
 })
 
 /** Its span, named as OpenTelemetry's "Semantic conventions for GenAI client spans" say; the providers add their own names to it. */
-const asChat = <A, R>(call: Effect.Effect<A, ModelError, R>, { name, provider }: Candidate) =>
+const asChat = <A, R>(call: Effect.Effect<A, ModelError, R>, _task: AskingTask, { name, provider }: Candidate) =>
   call.pipe(
     timed(metrics.modelCalls, ({ failure, isBroken }) => ({
       "gen_ai.provider.name": labelOf(provider),

@@ -167,7 +167,7 @@ const makeAsking = Effect.gen(function* () {
       yield* runs.showProblem(lease, reason)
       run.isProblemShown = true
     })
-    const answer = yield* Effect.ensuring(models.reply(task.model, conversation, waiting), handover.waitsNoMore)
+    const answer = yield* Effect.ensuring(models.reply(task, conversation, waiting), handover.waitsNoMore)
     if (run.isProblemShown) yield* runs.showProblem(lease, null)
     run.isProblemShown = false
     if (answer.content.length === 0) yield* conversations.recordEmptyReply(lease.taskId, answer.call)
@@ -191,7 +191,7 @@ const makeAsking = Effect.gen(function* () {
     yield* run.handover.boundary
     yield* confirm(run)
     const { lease, task } = run.claim
-    const { call, content } = yield* models.summary(task.model, covered)
+    const { call, content } = yield* models.summary(task, covered)
     const parentId = covered.summary._tag === "Some" ? covered.summary.value.id : null
     const id = yield* conversations.summarize(lease, { content, parentId, through }, call)
     return { summary: { id, content }, call }

@@ -1,15 +1,34 @@
 import { DateTime } from "effect"
 
-/**
- * Instructions for the model. They change with the date alone, so that a provider's prompt cache keeps hitting.
- */
-export const systemPrompt = (
-  now: DateTime.Utc,
-  timeZone: string
-): string => `You operate a Linux desktop on behalf of a person and carry out the task they give you.
+/** An application of the desktop, and what it is for. */
+export interface Application {
+  readonly name: string
+  readonly purpose: string | undefined
+}
 
-The screen is 1280 pixels wide and 960 high; (0, 0) is its top left corner. Today is ${DateTime.formatIsoDate(now)} (UTC); the person's time zone is ${timeZone}.
-Applications: firefox (web browser), thunderbird (mail), 1password (passwords), vscode (editor), terminal, directory (files), desktop (shows the desktop).
+/** What the prompt tells of a task's surroundings. */
+export interface Surroundings {
+  readonly taskCreatedAt: DateTime.Utc
+  readonly timeZone: DateTime.TimeZone.Named
+  readonly applications: ReadonlyArray<Application>
+}
+
+/** The size of the daemon's screen, in pixels (docs/contract/desktop.md). */
+export const usualScreen = { width: 1280, height: 960 }
+
+/**
+ * Instructions for the model. They are the same in every call for a task, on every day and after every restart: a provider's prompt cache
+ * and the model's reasoning are bound to them. What changes is told in the turns.
+ */
+export const systemPrompt = ({
+  applications,
+  taskCreatedAt,
+  timeZone
+}: Surroundings): string => `You operate a Linux desktop on behalf of a person and carry out the task they give you.
+
+The screen is ${usualScreen.width} pixels wide and ${usualScreen.height} high, unless a picture of it comes with another size; (0, 0) is its top left corner.
+The task was given on ${weekdayOf(taskCreatedAt, timeZone)}, ${localTime(taskCreatedAt, timeZone).slice(0, 10)}; the newest message tells what time it is now. The person's time zone is ${timeZone.id}.
+Applications: ${applications.map(({ name, purpose }) => (purpose === undefined ? name : `${name} (${purpose})`)).join(", ")}.
 
 How to work:
 - Look before you act: take a screenshot first, and read the screenshot that follows each action before you decide on the next.
@@ -26,6 +45,20 @@ How to end:
 - When you need a decision, a login, a captcha or anything that only the person can provide, call set_task_status with needs_help and say exactly what you need.
 - When it can't be done, call set_task_status with failed and say why.
 - Every answer of yours should use a tool until then.`
+
+/** `2026-11-29 10:12` in the time zone. */
+const localTime = (at: DateTime.Utc, zone: DateTime.TimeZone): string =>
+  DateTime.formatIsoOffset(DateTime.setZone(at, zone)).slice(0, 16).replace("T", " ")
+
+const weekdayOf = (at: DateTime.Utc, zone: DateTime.TimeZone.Named): string =>
+  DateTime.format(DateTime.setZone(at, zone), { locale: "en-US", weekday: "long" })
+
+/** The clock of a user's turn. */
+export const timeNote = (at: DateTime.Utc, zone: DateTime.TimeZone): string => `(It is ${localTime(at, zone)}.)`
+
+/** Follows a picture of a screen of another size than the one told before. */
+export const screenNote = ({ height, width }: { readonly height: number; readonly width: number }): string =>
+  `(The screen is ${width} pixels wide and ${height} high.)`
 
 /** Asks for a summary of the conversation above it. */
 export const summaryRequest =

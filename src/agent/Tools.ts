@@ -191,12 +191,24 @@ const tools: ReadonlyArray<Tool> = [
   )
 ]
 
-/** All tools, in the order in which they are offered. */
-export const toolDefinitions: ReadonlyArray<ToolDefinition> = tools.map(({ description, inputSchema, name }) => ({
-  name,
-  description,
-  inputSchema
-}))
+/** All tools, in the order in which they are offered, for a desktop with these applications. */
+export const toolDefinitions = (applications: ReadonlyArray<string>): ReadonlyArray<ToolDefinition> =>
+  tools.map(({ description, inputSchema, name }) => ({
+    name,
+    description,
+    inputSchema: name === applicationTool ? withChoice(inputSchema, "application", applications) : inputSchema
+  }))
+
+const applicationTool = "computer_application"
+
+const withChoice = (
+  schema: ToolDefinition["inputSchema"],
+  property: string,
+  choices: ReadonlyArray<string>
+): ToolDefinition["inputSchema"] => ({
+  ...schema,
+  properties: { ...schema.properties, [property]: { type: "string", enum: choices } }
+})
 
 const byName = new Map(tools.map((one) => [one.name, one]))
 

@@ -1,16 +1,18 @@
-import type { Option } from "effect"
+import type { DateTime, Option } from "effect"
 import {
   type ContentBlock,
   pngImage,
   type ToolResultBlock,
+  type ToolResultContent,
   text,
   toolResult,
   type UserActionBlock
 } from "../domain/ContentBlock.ts"
 import type { Conversation, Entry } from "../messages/Conversations.ts"
 import type { Turn } from "../models/LanguageModel.ts"
+import { sizeOf } from "./Pictures.ts"
 import { Prefix } from "./Prefix.ts"
-import { goOn } from "./Prompt.ts"
+import { goOn, screenNote, timeNote, usualScreen } from "./Prompt.ts"
 
 const noBeginning = "(The beginning of this conversation is missing.)"
 
@@ -19,6 +21,9 @@ export interface Reader {
   readonly provider: string
   readonly model: string
   readonly preamble: string
+  /** When the model is asked, and the person's time zone. */
+  readonly now: DateTime.Utc
+  readonly timeZone: DateTime.TimeZone
 }
 
 /** A conversation for a model, and the digest of all that the model reads of it. */
@@ -35,7 +40,8 @@ const unknownOutcome = "The result of this call is not known. Look at the screen
  * alternate and the last is the user's. Nothing stored is changed.
  *
  * A model's reasoning is shown to that model alone, and only as long as everything before it is what it was then: newer models
- * refuse it otherwise (https://platform.claude.com/docs/en/build-with-claude/preserved-thinking).
+ * refuse it otherwise (https://platform.claude.com/docs/en/build-with-claude/preserved-thinking). So a turn of the user ends with the time
+ * at which the model was asked then, and only the last one with the time now.
  */
 export const toTurns = (conversation: Conversation, reader: Reader): Rendered => {
   const entries = conversation.entries
@@ -51,35 +57,62 @@ export const toTurns = (conversation: Conversation, reader: Reader): Rendered =>
     if (last?.role === role) last.content.push(...content)
     else turns.push({ role, content: [...content] })
   }
-  add("user", summaryOf(conversation.summary))
+  const screen = new ScreenNotes()
+  const heard: Array<ContentBlock> = [...summaryOf(conversation.summary)]
+  const endTurn = (at: DateTime.Utc | null) => {
+    if (heard.length === 0 && turns.at(-1)?.role === "user") return
+    if (heard.length === 0) heard.push(text(turns.length === 0 ? noBeginning : goOn))
+    const shown = heard.splice(0).map((block) => screen.added(block))
+    add("user", at === null ? shown : withNote(shown, timeNote(at, reader.timeZone)))
+  }
   for (const entry of entries) {
     if (entry.role === "ASSISTANT") {
       const seen = new Map<string, string>()
-      if (turns.length === 0) add("user", [text(noBeginning)])
-      if (turns.at(-1)?.role === "assistant") add("user", [text(goOn)])
+      endTurn(entry.origin?.askedAt ?? null)
       const isReadable = mayReadAgain(entry, reader, prefix.digest)
       const reply = entry.content.flatMap((block) =>
         isOfAssistant(block) && (isReadable || !isReasoning(block)) ? withFreshId(block, seen, usedIds) : []
       )
       add("assistant", reply)
-      add(
-        "user",
-        [...seen].map(([id, freshId]) => {
+      heard.push(
+        ...[...seen].map(([id, freshId]) => {
           const result = results.get(entry)?.get(id)
           if (result === undefined) return toolResult(freshId, [text(unknownOutcome)], true)
           answered.add(result)
           return freshId === id ? result : { ...result, tool_use_id: freshId }
         })
       )
-    } else {
-      add(
-        "user",
-        entry.content.flatMap((block) => userBlocks(block, answered))
-      )
-    }
+    } else heard.push(...entry.content.flatMap((block) => userBlocks(block, answered)))
   }
-  if (turns.at(-1)?.role !== "user") add("user", [text(turns.length === 0 ? noBeginning : goOn)])
+  endTurn(reader.now)
   return { turns, prefix: prefix.digest }
+}
+
+/** The turn with a note at its end; inside the last result, as a text of its own would end the turn of the tools for some models. */
+const withNote = (content: ReadonlyArray<ContentBlock>, note: string): ReadonlyArray<ContentBlock> => {
+  const last = content.at(-1)
+  return last?.type === "tool_result"
+    ? [...content.slice(0, -1), { ...last, content: [...last.content, text(note)] }]
+    : [...content, text(note)]
+}
+
+/** Says how large the screen is wherever a picture of it has another size than those before. */
+class ScreenNotes {
+  private told = screenNote(usualScreen)
+
+  added(block: ContentBlock): ContentBlock {
+    if (block.type !== "tool_result") return block
+    const notes = block.content.flatMap((item) => this.of(item))
+    return notes.length === 0 ? block : { ...block, content: [...block.content, ...notes] }
+  }
+
+  private of(item: ToolResultContent): ReadonlyArray<ToolResultContent> {
+    const size = item.type === "image" ? sizeOf(item) : "unknown"
+    const note = size === "unknown" ? this.told : screenNote(size)
+    if (note === this.told) return []
+    this.told = note
+    return [text(note)]
+  }
 }
 
 const mayReadAgain = ({ origin }: Entry, { model, provider }: Reader, prefix: string): boolean =>

@@ -58,7 +58,7 @@ const parseList = (text: string, parsePart: (part: string) => Option.Option<stri
   return Option.map(Option.all(parts.filter((part) => part !== "").map(parsePart)), (list) => [...new Set(list)])
 }
 
-const isFilled = (list: ReadonlyArray<string>) => list.length > 0
+const isFilled = (list: ReadonlyArray<unknown>) => list.length > 0
 
 const parseInteger = (text: string, minimum: number, maximum: number) =>
   Option.liftPredicate(Number(text), (value) => /^\d+$/.test(text) && value >= minimum && value <= maximum)
@@ -126,6 +126,20 @@ export const desktops = kind(
 /** A comma list of texts without repetitions. */
 export const list = kind(Schema.Array(Schema.String), "a list, separated by commas", (value) =>
   Option.filter(parseList(value, Option.some), isFilled)
+)
+
+const Application = Schema.Struct({ name: Schema.String, purpose: Schema.UndefinedOr(Schema.String) })
+
+/** A comma list of applications as name or name=purpose. */
+export const applications = kind(
+  Schema.Array(Application),
+  "names, or name=purpose, separated by commas; each name once and of 64 characters at most",
+  (value) => {
+    const parts = value.split(",").flatMap((part) => (part.trim() === "" ? [] : [part.trim().split(/\s*=\s*(.*)/s, 2)]))
+    const found = parts.map(([name = "", purpose]) => ({ name, purpose: purpose === "" ? undefined : purpose }))
+    const isValid = found.every(({ name }) => /^[^\p{Cc}]{1,64}$/u.test(name))
+    return Option.liftPredicate(found, (list) => isValid && isFilled(list) && areDistinct(list.map(({ name }) => name)))
+  }
 )
 
 /** `name=value` pairs, percent-encoded as in W3C Baggage (OpenTelemetry, "General SDK configuration"); None if one is no such pair. */

@@ -163,6 +163,15 @@ const desktopAndAgent = {
     meaning:
       "The desktop daemon, e.g. http://localhost:9990; several are separated by commas, each as URL or name=URL. Unnamed ones are called by their host and port."
   }),
+  applications: required(
+    "BYTEBOT_DESKTOP_APPLICATIONS",
+    Kind.applications,
+    "firefox=web browser,thunderbird=mail,1password=passwords,vscode=editor,terminal,directory=files,desktop=shows the desktop",
+    {
+      meaning:
+        "Applications that models are told of and may open, as name or name=purpose, separated by commas; the names are those of the desktop daemon."
+    }
+  ),
   desktopLost: required("BYTEBOT_DESKTOP_LOST", Kind.oneOf("wait", "handover"), "wait", {
     meaning:
       "What becomes of the task on a desktop that stops answering: wait for the desktop, or handover to another one."

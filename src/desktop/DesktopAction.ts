@@ -56,9 +56,8 @@ export const actionParameters = {
       description: "Milliseconds, ten minutes at most"
     })
   }),
-  application: Schema.Struct({
-    application: Schema.Literals(["firefox", "1password", "thunderbird", "vscode", "terminal", "desktop", "directory"])
-  })
+  /** Which ones there are the settings say, and the daemon refuses others. */
+  application: Schema.Struct({ application: Schema.String.check(Schema.isMaxLength(64)) })
 } as const
 
 export type ActionName = keyof typeof actionParameters

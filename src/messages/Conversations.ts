@@ -11,11 +11,12 @@ import { Role, type TaskId } from "../domain/Task.ts"
 import type { DatabaseUnavailable } from "../domain/TaskErrors.ts"
 import { type Lease, LeaseLost, ownedTask } from "../tasks/Lease.ts"
 
-/** Which model wrote a reply, and the digest of all that it had read then; null where that is not known. */
+/** Which model wrote a reply, when it was asked, and the digest of all that it had read then; null where that is not known. */
 export interface Origin {
   readonly provider: string
   readonly model: string
   readonly prefix: string | null
+  readonly askedAt: DateTime.Utc | null
 }
 
 /** A message as the agent reads it; `position` orders the messages of a task by their commits. */
@@ -35,8 +36,9 @@ export interface AnsweredCall {
   readonly tokens: TokenCounts
   readonly cost: number | null
   readonly durationMs: number
-  /** Of a reply: the digest of all that the model had read. */
+  /** Of a reply: the digest of all that the model had read, among it the time at which it was asked. */
   readonly prefix: string | null
+  readonly askedAt: DateTime.Utc
 }
 
 /** The newest summary and what came after it. */
@@ -148,7 +150,7 @@ export class Conversations extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const columns = sql.literal(
-        `m."id", m."position", m."role", m."content", m."createdAt", c."provider", c."model", c."prefix"`
+        `m."id", m."position", m."role", m."content", m."createdAt", c."provider", c."model", c."prefix", c."askedAt"`
       )
       const entries = sql.literal(`"Message" m LEFT JOIN "ModelCall" c ON c."messageId" = m."id"`)
 
@@ -162,10 +164,10 @@ export class Conversations extends Context.Service<
         at: Date
       ) => sql`
         INSERT INTO "ModelCall" ("id", "taskId", "messageId", "purpose", "provider", "model", "inputTokens", "outputTokens",
-          "cacheReadTokens", "cacheWriteTokens", "cost", "durationMs", "prefix", "createdAt")
+          "cacheReadTokens", "cacheWriteTokens", "cost", "durationMs", "prefix", "askedAt", "createdAt")
         SELECT ${id}, t."id", ${sql.literal(messageId)}, ${purpose}, ${call.provider}, ${call.model}, ${call.tokens.input}::int,
           ${call.tokens.output}::int, ${call.tokens.cacheRead}::int, ${call.tokens.cacheWrite}::int, ${call.cost}::double precision,
-          ${toInteger(call.durationMs)}::int, ${call.prefix}, ${at}
+          ${toInteger(call.durationMs)}::int, ${call.prefix}, ${DateTime.toDateUtc(call.askedAt)}, ${at}
         FROM "Task" t WHERE t."id" = ${taskId} FOR KEY SHARE
         ON CONFLICT ("id") DO NOTHING`
 
@@ -398,7 +400,7 @@ export const openReply = (entries: ReadonlyArray<Entry>): Option.Option<Entry> =
   return answered ? Option.none() : Option.some(reply)
 }
 
-const originOf = ({ model, prefix, provider }: AnsweredCall): Origin => ({ provider, model, prefix })
+const originOf = ({ askedAt, model, prefix, provider }: AnsweredCall): Origin => ({ provider, model, prefix, askedAt })
 
 const isBlock = Schema.is(ContentBlock)
 
@@ -420,17 +422,18 @@ const decodeEntryRows = Schema.decodeUnknownEffect(
       content: Schema.Json,
       provider: Schema.NullOr(Schema.String),
       model: Schema.NullOr(Schema.String),
-      prefix: Schema.NullOr(Schema.String)
+      prefix: Schema.NullOr(Schema.String),
+      askedAt: Schema.NullOr(Schema.DateTimeUtcFromDate)
     })
   )
 )
 const decodeEntries = (rows: ReadonlyArray<unknown>) =>
   Effect.map(decodeEntryRows(rows), (decoded) =>
     decoded.map(
-      ({ content, model, prefix, provider, ...row }): Entry => ({
+      ({ askedAt, content, model, prefix, provider, ...row }): Entry => ({
         ...row,
         content: blocksOf(content),
-        origin: provider === null || model === null ? null : { provider, model, prefix }
+        origin: provider === null || model === null ? null : { provider, model, prefix, askedAt }
       })
     )
   )

@@ -16,7 +16,7 @@ export interface Turn {
 export interface ToolDefinition {
   readonly name: string
   readonly description: string
-  readonly inputSchema: Readonly<Record<string, unknown>>
+  readonly inputSchema: Readonly<Record<string, unknown>> & { readonly properties?: Readonly<Record<string, unknown>> }
 }
 
 export interface ModelRequest {

@@ -57,7 +57,8 @@ const call = {
   tokens: { input: 1, output: 1, cacheRead: 0, cacheWrite: 0 },
   cost: null,
   durationMs: 1,
-  prefix: null
+  prefix: null,
+  askedAt: DateTime.makeUnsafe(0)
 }
 const click = toolUse("a", "computer_click_mouse", { button: "left", clickCount: 1 })
 const create = toolUse("b", "create_task", { description: "another" })

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Option, Schema } from "effect"
+import { systemPrompt } from "../../src/agent/Prompt.ts"
 import { nothingShown, thinOut } from "../../src/agent/Screenshots.ts"
 import { type Reader, toTurns } from "../../src/agent/Turns.ts"
 import { type ContentBlock, pngImage, text, toolResult } from "../../src/domain/ContentBlock.ts"
@@ -8,7 +9,15 @@ import type { Entry } from "../../src/messages/Conversations.ts"
 
 /** The conversation that a model is sent, from rows of any shape. */
 
-const reader: Reader = { provider: "anthropic", model: "m", preamble: "p" }
+const timeZone = DateTime.zoneMakeNamedUnsafe("Europe/Berlin")
+
+const reader: Reader = {
+  provider: "anthropic",
+  model: "m",
+  preamble: "p",
+  now: DateTime.makeUnsafe("2026-11-29T22:30:00Z"),
+  timeZone
+}
 
 /** Few ids, so that they repeat, and one that no provider takes. */
 const CallId = Schema.Literals(["a", "b", "c", "übel:1"])
@@ -91,7 +100,12 @@ describe("toTurns", () => {
       role: "ASSISTANT",
       content: [{ type: "thinking", thinking: "hm", signature: "s" }, text("so")],
       createdAt: DateTime.makeUnsafe(0),
-      origin: { provider: "anthropic", model: "m", prefix: toTurns(conversation(known), reader).prefix }
+      origin: {
+        provider: "anthropic",
+        model: "m",
+        prefix: toTurns(conversation(known), reader).prefix,
+        askedAt: reader.now
+      }
     }
     const reasoning = (entries: ReadonlyArray<Entry>, as: Reader = reader) =>
       toTurns(conversation(entries), as).turns.flatMap(({ content }) => ofType(content, "thinking")).length
@@ -101,6 +115,52 @@ describe("toTurns", () => {
     assert.strictEqual(reasoning([...known, reply], { ...reader, model: "other" }), 0)
     assert.strictEqual(reasoning([...known, reply], { ...reader, preamble: "tomorrow" }), 0)
     assert.strictEqual(reasoning([...entriesOf([{ row: "user", item: "words" }]), ...known, reply]), 0)
+  })
+})
+
+describe("the clock", () => {
+  const hours = (now: string): Reader => ({ ...reader, now: DateTime.makeUnsafe(now) })
+  const asked = (known: ReadonlyArray<Entry>, at: Reader): Entry => ({
+    id: MessageId.make(String(known.length)),
+    position: BigInt(known.length),
+    role: "ASSISTANT",
+    content: [
+      { type: "thinking", thinking: "hm", signature: "s" },
+      { id: `call${known.length}`, name: "computer_wait", type: "tool_use", input: {} }
+    ],
+    createdAt: at.now,
+    origin: { provider: "anthropic", model: "m", prefix: toTurns(conversation(known), at).prefix, askedAt: at.now }
+  })
+
+  it("is told in the newest turn in the person's time zone, and stays in the turns before as it was told", () => {
+    const [evening, midnight, morning] = ["2026-11-29T22:30:00Z", "2026-11-29T23:05:00Z", "2026-11-30T08:00:00Z"].map(
+      hours
+    )
+    assert.isDefined(evening)
+    assert.isDefined(midnight)
+    assert.isDefined(morning)
+    const first = entriesOf([{ row: "user", item: "words" }])
+    const second = [...first, asked(first, evening)]
+    const third = [...second, asked(second, midnight)]
+    const { turns } = toTurns(conversation(third), morning)
+    const told = turns.flatMap(({ content, role }) => (role === "user" ? [JSON.stringify(content)] : []))
+    assert.match(told[0] ?? "", /\(It is 2026-11-29 23:30\.\)/)
+    assert.match(told[1] ?? "", /\(It is 2026-11-30 00:05\.\)/)
+    assert.match(told[2] ?? "", /\(It is 2026-11-30 09:00\.\)/)
+    assert.strictEqual(told.join("").split("It is").length - 1, 3)
+    assert.strictEqual(turns.flatMap(({ content }) => ofType(content, "thinking")).length, 2)
+  })
+})
+
+describe("the instructions", () => {
+  it("name the local date of the task, which is not that of UTC", () => {
+    const prompt = systemPrompt({
+      applications: [],
+      taskCreatedAt: DateTime.makeUnsafe("2026-11-29T23:30:00Z"),
+      timeZone
+    })
+    assert.include(prompt, "Monday, 2026-11-30")
+    assert.include(prompt, "Europe/Berlin")
   })
 })
 

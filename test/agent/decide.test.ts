@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Option, Schema } from "effect"
+import { DateTime, Option, Schema } from "effect"
 import type { Command } from "../../src/agent/run/Command.ts"
 import { begin, decide, isOver } from "../../src/agent/run/decide.ts"
 import type { Observation } from "../../src/agent/run/Observation.ts"
@@ -17,7 +17,8 @@ const call = {
   tokens: { input: 10, output: 1, cacheRead: 0, cacheWrite: 0 },
   cost: null,
   durationMs: 1,
-  prefix: null
+  prefix: null,
+  askedAt: DateTime.makeUnsafe(0)
 }
 
 /** Answers commands as a service, a model, a desktop and people might. */

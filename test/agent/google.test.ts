@@ -194,7 +194,7 @@ layer(Gemini.layer, { timeout: "60 seconds", excludeTestServices: true })("Googl
       resolve()
       yield* untilStatus(id, "COMPLETED")
       assert.deepStrictEqual(yield* errors, [])
-      assert.deepStrictEqual(contentsOf(google.requests[2])[3]?.parts, [{ text: "the blue one" }])
+      assert.deepStrictEqual(contentsOf(google.requests[2])[3]?.parts?.[0], { text: "the blue one" })
     })
   )
 

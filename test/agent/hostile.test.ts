@@ -184,7 +184,7 @@ const resultsOf = Effect.fnUntraced(function* (id: string) {
 layer(Stage.layer({ BYTEBOT_MODEL_RETRY_FOR: "1" }), { timeout: "180 seconds", excludeTestServices: true })(
   "a model",
   (test) => {
-    for (const { name } of toolDefinitions) {
+    for (const { name } of toolDefinitions(["firefox"])) {
       test.effect(
         `${name} with a hostile input is an error that the model reads, or is done`,
         () =>

@@ -293,6 +293,7 @@ describe("bad values", () => {
     BYTEBOT_MODEL_FALLBACK_AFTER: "-1",
     BYTEBOT_MODEL_RETRY_FOR: "1e3",
     BYTEBOT_DESKTOP_BASE_URL: `http://fine:9990,desk:${secret}@host`,
+    BYTEBOT_DESKTOP_APPLICATIONS: "firefox,firefox=browser",
     BYTEBOT_DESKTOP_LOST: "panic",
     BYTEBOT_DESKTOP_LOST_AFTER: "soon",
     BYTEBOT_SETTLE_DELAY: "0.5",
