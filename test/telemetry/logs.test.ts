@@ -115,3 +115,27 @@ it.live(
     }).pipe(Effect.scoped),
   60_000
 )
+
+it.live(
+  "one warning for a daemon without input tracking, however often it is asked",
+  () =>
+    Effect.gen(function* () {
+      const model = yield* Anthropic.scoped()
+      const desktop = yield* Desktop.scoped()
+      desktop.fault({ match: "POST /input-tracking/start", status: 404, times: 100 })
+      model.enqueue({
+        content: [{ type: "tool_use", name: "set_task_status", input: { status: "needs_help", description: "d" } }]
+      })
+      const service = yield* spawnService(yield* freePort, {
+        ANTHROPIC_API_KEY: "planted-key",
+        DATABASE_URL: yield* migrated,
+        ANTHROPIC_BASE_URL: model.url,
+        BYTEBOT_DESKTOP_BASE_URL: desktop.url
+      })
+      yield* untilReady(service)
+      assert.strictEqual((yield* request(service.url, "POST", "/tasks", { description: "d" })).status, 201)
+      yield* Effect.promise(() => desktop.waitForRequest("POST /input-tracking/start", 3, 60_000))
+      assert.lengthOf(service.output().split("Input tracking did not change"), 2)
+    }),
+  90_000
+)

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto"
-import { DateTime, Duration, Effect, FiberHandle, Queue, Schedule, Semaphore } from "effect"
+import { DateTime, Duration, Effect, FiberHandle, Queue, Ref, Schedule, Semaphore } from "effect"
 import { withoutHaste } from "../../database/DatabaseRetry.ts"
 import type { Desktop, DesktopFailed } from "../../desktop/Desktops.ts"
 import { inputCapacity, type UserInput } from "../../desktop/UserInput.ts"
@@ -46,15 +46,20 @@ export const makeInputCapture = Effect.fnUntraced(function* (
   const listener = yield* FiberHandle.make<never, never>()
   const oneChange = yield* Semaphore.make(1)
 
-  /** A daemon that fails never fails a request of a person's. */
-  const isNotTracked = ({ message }: DesktopFailed) => Effect.logWarning("Input tracking did not change", message)
+  const problem = yield* Ref.make<string | undefined>(undefined)
+
+  /** A daemon that fails never fails a request of a person's. It is asked again and again: what it says is logged when it changes. */
+  const isNotTracked = ({ message }: DesktopFailed) =>
+    Effect.flatMap(Ref.getAndSet(problem, message), (before) =>
+      message === before ? Effect.void : Effect.logWarning("Input tracking did not change", message)
+    )
+  const tracked = (change: Effect.Effect<void, DesktopFailed>) =>
+    Effect.tapError(Effect.andThen(change, Ref.set(problem, undefined)), isNotTracked)
 
   /** Has the daemon report input each time that this is asked for. */
   const track = (wanted: Queue.Dequeue<void>) =>
     Queue.take(wanted).pipe(
-      Effect.andThen(
-        desktop.startTracking.pipe(Effect.tapError(isNotTracked), Effect.retry(Schedule.spaced(trackingPause)))
-      ),
+      Effect.andThen(tracked(desktop.startTracking).pipe(Effect.retry(Schedule.spaced(trackingPause)))),
       Effect.ignore,
       Effect.forever
     )
@@ -94,7 +99,7 @@ export const makeInputCapture = Effect.fnUntraced(function* (
     if ((yield* heldTask) !== undefined) return
     yield* FiberHandle.clear(listener)
     yield* Queue.clear(wanted)
-    yield* Effect.catch(desktop.stopTracking, isNotTracked)
+    yield* Effect.ignore(tracked(desktop.stopTracking))
   })
 
   return {
