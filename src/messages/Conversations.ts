@@ -301,6 +301,10 @@ export class Conversations extends Context.Service<
               SELECT t."id" FROM "Task" t WHERE t."id" = ${taskId} AND t."control" = 'USER' AND NOT EXISTS (
                 SELECT 1 FROM "TaskRun" r JOIN "DesktopHold" h ON h."desktop" = r."desktop"
                 WHERE r."taskId" = t."id" AND h."taskId" <> t."id" AND h."since" > coalesce(r."interruptedAt", r."createdAt") AND h."since" <= ${DateTime.toDateUtc(doneAt)}
+              ) AND NOT EXISTS (
+                SELECT 1 FROM "TaskRun" r JOIN "TaskRun" o ON o."active" AND o."desktop" = r."desktop" JOIN "Task" u ON u."id" = o."taskId"
+                WHERE r."taskId" = t."id" AND u."id" <> t."id" AND u."control" = 'USER' AND o."interruptedAt" > coalesce(r."interruptedAt", r."createdAt")
+                  AND o."interruptedAt" <= ${DateTime.toDateUtc(doneAt)}
               ) FOR NO KEY UPDATE`,
             "USER",
             [action],

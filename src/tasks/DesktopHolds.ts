@@ -2,6 +2,7 @@ import { Context, DateTime, Effect, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { Settings } from "../config/Settings.ts"
 import { repeatable, transaction } from "../database/DatabaseRetry.ts"
+import { taskJson } from "../database/WireJson.ts"
 import { Caller } from "../domain/Caller.ts"
 import { TaskId } from "../domain/Task.ts"
 import { type DatabaseUnavailable, DesktopHeld } from "../domain/TaskErrors.ts"
@@ -19,6 +20,8 @@ export interface Hold {
 /** What the database says about a desktop, in one snapshot. */
 export interface DesktopFacts {
   readonly held: Hold | undefined
+  /** Tasks whose `error` does not say yet that input is not stored in them, or still says so. */
+  readonly toBeTold: ReadonlyArray<{ readonly taskId: TaskId; readonly isStored: boolean }>
   /** Whether the lease that was asked about was not fenced off; true without a lease. */
   readonly isOwned: boolean
   /** Whether the agent controls the task that was asked about, which is RUNNING on this desktop. */
@@ -36,6 +39,8 @@ export class DesktopHolds extends Context.Service<
       desktop: string,
       about: { readonly lease?: Lease | undefined; readonly taskId?: TaskId | undefined }
     ) => Effect.Effect<DesktopFacts, DatabaseUnavailable>
+    /** Says in the `error` of the tasks whether what a person does on the desktop is stored in them. */
+    readonly tell: (tasks: DesktopFacts["toBeTold"]) => Effect.Effect<void, DatabaseUnavailable>
   }
 >()("bytebot/DesktopHolds") {
   static readonly layer: Layer.Layer<DesktopHolds, never, SqlClient.SqlClient | Settings> = Layer.effect(
@@ -59,14 +64,40 @@ export class DesktopHolds extends Context.Service<
                   WHERE t."id" = ${taskId} AND r."desktop" = ${desktop} AND t."status" = 'RUNNING' AND t."control" = 'ASSISTANT')`
           const rows = yield* sql`
             SELECT control.*, ${isOwned} AS "isOwned", ${isHandedBack} AS "isHandedBack" FROM (VALUES (1)) AS one LEFT JOIN (
-              SELECT t."id" AS "taskId", ${person('t."userId"')} AS "ownerId", ${person('coalesce(h."userId", t."userId")')} AS "userId", h."taskId" IS NOT NULL AS "isLatest",
-                r."active" AS "isActive", t."status" IN ${finished(sql)} AS "isFinished", coalesce(h."since", r."interruptedAt", r."createdAt") AS "since"
-              FROM "Task" t JOIN "TaskRun" r ON r."taskId" = t."id" LEFT JOIN "DesktopHold" h ON h."taskId" = t."id" AND h."desktop" = r."desktop"
-              WHERE t."control" = 'USER' AND r."desktop" = ${desktop} AND (h."taskId" IS NOT NULL OR t."status" NOT IN ${finished(sql)})
+              SELECT t."id" AS "taskId", ${person('t."userId"')} AS "ownerId", ${person('coalesce(h."userId", t."userId")')} AS "userId",
+                h."taskId" IS NOT NULL AS "isLatest", r."active" AS "isActive", NOT ${unfinished(sql)} AS "isFinished",
+                coalesce(h."since", r."interruptedAt", r."createdAt") AS "since", t."error" IS NOT DISTINCT FROM ${notStored} AS "isTold"
+              FROM (
+                SELECT "taskId" FROM "DesktopHold" WHERE "desktop" = ${desktop}
+                UNION SELECT t."id" FROM "Task" t WHERE t."control" = 'USER' AND ${unfinished(sql)}
+              ) c JOIN "Task" t ON t."id" = c."taskId" JOIN "TaskRun" r ON r."taskId" = t."id"
+              LEFT JOIN "DesktopHold" h ON h."taskId" = t."id" AND h."desktop" = r."desktop"
+              WHERE t."control" = 'USER' AND r."desktop" = ${desktop}
             ) control ON TRUE`
           const facts = yield* decodeFacts(rows)
           const { isHandedBack: handedBack = false, isOwned: owned = false } = facts[0] ?? {}
-          return { held: holdOf(facts.filter(isControl)), isOwned: owned, isHandedBack: handedBack }
+          const controls = facts.filter(isControl)
+          const held = heldOf(controls)
+          return {
+            held: held && { taskId: held.taskId, userId: held.userId, isExclusive: held.isActive },
+            toBeTold: toldOf(controls, held),
+            isOwned: owned,
+            isHandedBack: handedBack
+          }
+        }, repeatable),
+        tell: Effect.fn("DesktopHolds.tell")(function* (tasks) {
+          if (tasks.length === 0) return
+          const at = DateTime.toDateUtc(yield* DateTime.now)
+          yield* sql`
+            WITH told AS (SELECT * FROM json_to_recordset(${JSON.stringify(tasks)}::json) AS x("taskId" text, "isStored" boolean)), task AS (
+              UPDATE "Task" task SET "error" = CASE WHEN told."isStored" THEN NULL ELSE ${notStored} END, "updatedAt" = ${at}
+              FROM told WHERE task."id" = told."taskId" AND task."control" = 'USER'
+                AND task."error" IS NOT DISTINCT FROM CASE WHEN told."isStored" THEN ${notStored} END RETURNING task.*
+            ), event AS (
+              INSERT INTO "TaskEvent" ("taskId", "kind", "payload", "createdAt")
+              SELECT task."id", 'task_updated', ${sql.literal(taskJson("task"))}, ${at} FROM task
+            )
+            SELECT 1 FROM task`
         }, repeatable)
       })
     })
@@ -84,21 +115,24 @@ const Control = Schema.Struct({
   isLatest: Schema.Boolean,
   isActive: Schema.Boolean,
   isFinished: Schema.Boolean,
+  /** Whether its `error` says that input is not stored. */
+  isTold: Schema.Boolean,
   since: Schema.DateTimeUtcFromDate
 })
+type Control = typeof Control.Type
 const isControl = Schema.is(Schema.toType(Control))
 const decodeFacts = Schema.decodeUnknownEffect(
   Schema.Array(Schema.Union([Control, Schema.Struct({ ...facts, taskId: Schema.Null })]))
 )
 
-const isSamePerson = (one: typeof Control.Type, other: typeof Control.Type): boolean =>
+const isSamePerson = (one: Control, other: Control): boolean =>
   one.userId === other.userId || one.ownerId === other.ownerId
 
 /**
  * The task that was taken over last, or the active one of another person if the former is finished. None while two persons control
  * unfinished tasks of the desktop: it is not known which of them types.
  */
-const holdOf = (controls: ReadonlyArray<typeof Control.Type>): Hold | undefined => {
+const heldOf = (controls: ReadonlyArray<Control>): Control | undefined => {
   const latest = controls.find(({ isLatest }) => isLatest)
   const active = controls.find(({ isActive }) => isActive)
   const isDisplaced =
@@ -108,10 +142,23 @@ const holdOf = (controls: ReadonlyArray<typeof Control.Type>): Hold | undefined 
   const held = isDisplaced ? active : (latest ?? active)
   if (held === undefined) return undefined
   const isDisputed = controls.some((one) => one !== held && !one.isFinished && !isSamePerson(one, held))
-  return isDisputed ? undefined : { taskId: held.taskId, userId: held.userId, isExclusive: held.isActive }
+  return isDisputed ? undefined : held
 }
 
-const finished = (sql: SqlClient.SqlClient) => sql.literal("('COMPLETED', 'FAILED', 'CANCELLED')")
+/** The tasks that have to say in their `error` that another person keeps their input from being stored, or no longer. */
+const toldOf = (controls: ReadonlyArray<Control>, held: Control | undefined): DesktopFacts["toBeTold"] =>
+  controls.flatMap((one) => {
+    const isStored =
+      one === held || !controls.some((other) => (other === held || !other.isFinished) && !isSamePerson(one, other))
+    return isStored === one.isTold ? [{ taskId: one.taskId, isStored }] : []
+  })
+
+/** Whether the task `t` is not finished; the condition of "Task_controlled_idx". */
+const unfinished = (sql: SqlClient.SqlClient) =>
+  sql.literal(`t."status" IN ('PENDING', 'RUNNING', 'NEEDS_HELP', 'NEEDS_REVIEW')`)
+
+const notStored =
+  "What is done on the desktop is not stored in this task while another person controls a task of the same desktop"
 
 /**
  * Part of a statement that has taken a task over: `run` is its row of "TaskRun" now. The desktop's input goes to the task from now on, and a
@@ -123,7 +170,7 @@ export const takeHold = (sql: SqlClient.SqlClient, userId: string | null, at: Da
   SELECT run."desktop", run."taskId", ${userId}, ${at} FROM run
   WHERE ${userId}::text IS NULL OR NOT EXISTS (
     SELECT 1 FROM "Task" t JOIN "TaskRun" r ON r."taskId" = t."id" LEFT JOIN "DesktopHold" h ON h."taskId" = t."id" AND h."desktop" = r."desktop"
-    WHERE t."control" = 'USER' AND t."status" NOT IN ${finished(sql)} AND r."desktop" = run."desktop" AND t."id" <> run."taskId"
+    WHERE t."control" = 'USER' AND ${unfinished(sql)} AND r."desktop" = run."desktop" AND t."id" <> run."taskId"
       AND coalesce(h."userId", t."userId") IS DISTINCT FROM ${userId}
   )
   ON CONFLICT ("desktop") DO UPDATE SET "taskId" = excluded."taskId", "userId" = excluded."userId", "since" = excluded."since"

@@ -15,7 +15,8 @@ const longestPause = 30_000
 
 /**
  * Tasks whose claim PostgreSQL refuses, other than by an outage. A refused claim leaves no row behind that could count it, so that this process
- * counts: its worker passes them over meanwhile, and other tasks have the desktop.
+ * counts: its workers pass them over meanwhile, and other tasks have the desktops. Another replica, or this one after a restart, counts anew:
+ * it tries three times at most, seconds apart.
  */
 export const makeRefusedClaims = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient

@@ -83,6 +83,20 @@ const untilUntracked = Effect.flatMap(AccountsStage, ({ desktop }) =>
   )
 )
 
+/** Waits until the newest event of the task says, or does not say, that input is not stored in it, and the task says the same. */
+const untilTold = Effect.fnUntraced(function* (who: Who, id: string, isTold: boolean) {
+  const { send, sql } = yield* AccountsStage
+  yield* until(
+    `the task ${isTold ? "says" : "does not say"} that input is not stored`,
+    Effect.gen(function* () {
+      const events = yield* sql`SELECT "payload" FROM "TaskEvent" WHERE "taskId" = ${id} ORDER BY "id" DESC LIMIT 1`
+      const { json } = yield* send(who, "GET", `/tasks/${id}`)
+      const says = [events, json].map((one) => /not stored in this task/.test(JSON.stringify(one)))
+      return says.every((one) => one === isTold) || undefined
+    })
+  )
+})
+
 const inProgress = (count: number) =>
   Effect.flatMap(AccountsStage, ({ model }) => Effect.promise(() => model.waitForRequest(count)))
 
@@ -221,9 +235,11 @@ layer(AccountsStage.layer({ BYTEBOT_SETTLE_DELAY: "1" }), { timeout: "60 seconds
         assert.strictEqual(yield* typeInto("before", places), 0)
         assert.strictEqual(yield* command(stranger.bearer, running, "takeover"), 200)
         yield* untilUntracked
+        yield* untilTold(owner.bearer, waiting, true)
         desktop.emitUserAction({ action: "type_text", text: "nowhere" })
         assert.strictEqual(yield* command(owner.bearer, waiting, "resume"), 200)
         assert.strictEqual(yield* typeInto("after", places), 1)
+        yield* untilTold(stranger.bearer, running, false)
         assert.deepStrictEqual(yield* wordsIn(stranger.bearer, running), ["after"])
         assert.deepStrictEqual(yield* wordsIn(owner.bearer, waiting), ["before"])
       })
@@ -251,6 +267,7 @@ layer(AccountsStage.layer({ BYTEBOT_SETTLE_DELAY: "1" }), { timeout: "60 seconds
         assert.strictEqual(yield* typeInto("before", places), 0)
         ask.resolve()
         yield* untilUntracked
+        yield* untilTold(owner.bearer, waiting, true)
         desktop.emitUserAction({ action: "type_text", text: "nowhere" })
         assert.strictEqual(yield* command(owner.bearer, waiting, "resume"), 200)
         assert.strictEqual(yield* typeInto("after", places), 1)

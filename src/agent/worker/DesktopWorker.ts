@@ -73,6 +73,7 @@ const makeWorker = Effect.fnUntraced(function* (url: string, replica: string) {
       const lease = claimOf(yield* Ref.get(state))?.lease
       const facts = yield* holds.look(url, { lease, taskId })
       yield* performAll(yield* apply(WorkerEvent.Looked({ facts, lease })), lookNow(taskId))
+      yield* holds.tell(facts.toBeTold)
     }).pipe(
       Effect.catchCause((cause) =>
         Effect.logWarning("It is not known who holds the desktop; asking again later", cause)

@@ -34,7 +34,7 @@ export type WorkerEvent = Data.TaggedEnum<{
   Claimed: { readonly claim: Work }
   RunEnded: Record<never, never>
   /** The database was asked about the desktop, and about the lease of the run that went on then. */
-  Looked: { readonly facts: DesktopFacts; readonly lease: Lease | undefined }
+  Looked: { readonly facts: Omit<DesktopFacts, "toBeTold">; readonly lease: Lease | undefined }
   Answered: Record<never, never>
   NotAnswered: { readonly since: number; readonly isLost: boolean }
   /** The desktop has not answered for so long that its task may go to another one. */
