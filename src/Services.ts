@@ -17,6 +17,7 @@ import * as RedisNotifications from "./events/RedisNotifications.ts"
 import { Attachments } from "./messages/Attachments.ts"
 import { Conversations } from "./messages/Conversations.ts"
 import { Messages } from "./messages/Messages.ts"
+import { ShownPictures } from "./messages/ShownPictures.ts"
 import * as ConfiguredModels from "./models/ConfiguredModels.ts"
 import { ModelCatalog } from "./models/ModelCatalog.ts"
 import * as Cluster from "./placement/Cluster.ts"
@@ -52,7 +53,7 @@ export const layer = Layer.mergeAll(
   Layer.provide(AgentLoop.layer),
   Layer.provide(ToolJournal.layer),
   Layer.provide(Layer.mergeAll(ModelCalls.layer, ToolRunner.layer)),
-  Layer.provideMerge(Layer.mergeAll(Messages.layer, Attachments.layer, Visibility.layer)),
+  Layer.provideMerge(Layer.mergeAll(Messages.layer, Attachments.layer, ShownPictures.layer, Visibility.layer)),
   Layer.provideMerge(Layer.mergeAll(Tasks.layer, Usage.layer)),
   Layer.provide(Dispatch.layer),
   Layer.provideMerge(DesktopStates.layer),

@@ -1,5 +1,6 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Schema } from "effect"
+import sharp from "sharp"
 import { AccountsStage, people, type Who } from "../accounts/AccountsStage.ts"
 import { encodePng } from "../emulators/png.ts"
 
@@ -85,6 +86,41 @@ layer(AccountsStage.layer(), { timeout: "60 seconds", excludeTestServices: true 
         assert.strictEqual((yield* bytesOf(url, owner.bearer, `${address}/${n}`)).status, 404)
       }
       assert.strictEqual((yield* send(owner.bearer, "GET", `/tasks/${id}/messages?images=none`)).status, 400)
+    })
+  )
+
+  test.effect("with w, a picture comes small, and without the alpha channel that makes screenshots invisible", () =>
+    Effect.gen(function* () {
+      const { send, sql, url } = yield* AccountsStage
+      const { owner, stranger } = yield* people
+      const { id } = decodeId((yield* send(owner.bearer, "POST", "/tasks", { description: "shown pictures" })).json)
+      const pixel = [200, 100, 50, 0]
+      const data = encodePng({ width: 100, height: 50, rgba: Buffer.from(Array(5000).fill(pixel).flat()) })
+      const image = (bytes: Buffer) => ({
+        type: "image",
+        source: { data: bytes.toString("base64"), type: "base64", media_type: "image/png" }
+      })
+      const content = [image(data), image(Buffer.from("no picture"))]
+      yield* sql`INSERT INTO "Message" ("id", "content", "role", "taskId", "updatedAt") VALUES (${`m/${id}`}, ${JSON.stringify(content)}::jsonb, 'USER', ${id}, now())`
+      const address = `/messages/${encodeURIComponent(`m/${id}`)}/images`
+      for (const [asked, shown] of [
+        [20, 20],
+        [4096, 100]
+      ] as const) {
+        const { bytes, headers, status } = yield* bytesOf(url, owner.bearer, `${address}/0?w=${asked}`)
+        assert.strictEqual(status, 200)
+        assert.strictEqual(headers.get("content-type"), "image/webp")
+        assert.include(headers.get("cache-control"), "immutable")
+        const { data, info } = yield* Effect.promise(() => sharp(bytes).raw().toBuffer({ resolveWithObject: true }))
+        assert.deepInclude(info, { width: shown, channels: 3 })
+        assert.closeTo(data[0] ?? 0, 200, 8)
+      }
+      const asStored = yield* bytesOf(url, owner.bearer, `${address}/1?w=20`)
+      assert.strictEqual(asStored.bytes.toString(), "no picture")
+      for (const w of ["0", "4097", "x", "-1"]) {
+        assert.strictEqual((yield* bytesOf(url, owner.bearer, `${address}/0?w=${w}`)).status, 400)
+      }
+      assert.strictEqual((yield* bytesOf(url, stranger.bearer, `${address}/0?w=20`)).status, 404)
     })
   )
 

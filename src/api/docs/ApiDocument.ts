@@ -75,7 +75,17 @@ const others: Spec["paths"] = {
     get: bytes(
       "images.get",
       "A picture of a message, counted from 0",
-      [pathParameter("id"), pathParameter("n")],
+      [
+        pathParameter("id"),
+        pathParameter("n"),
+        {
+          name: "w",
+          required: false,
+          in: "query",
+          description: "As WebP without alpha, at most so many pixels wide",
+          schema: { type: "integer", minimum: 1, maximum: 4096 }
+        }
+      ],
       "image/png"
     )
   },

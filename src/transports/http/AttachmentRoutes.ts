@@ -1,10 +1,11 @@
 import { Effect, Layer, Option, Schema, Stream } from "effect"
-import { HttpRouter, HttpServerResponse } from "effect/http"
-import { TaskIdText, Text } from "../../api/RequestFields.ts"
+import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { queryNumber, TaskIdText, Text } from "../../api/RequestFields.ts"
 import { ImageNotFound } from "../../domain/AttachmentErrors.ts"
 import { Caller } from "../../domain/Caller.ts"
 import { Attachments, type FileStart, type Picture } from "../../messages/Attachments.ts"
 import { base64Decoder, decodedLength } from "../../messages/Base64.ts"
+import { ShownPictures } from "../../messages/ShownPictures.ts"
 import { identified } from "./Authenticate.ts"
 import { BothRoots } from "./BothRoots.ts"
 import { decodedParams } from "./DecodeRequest.ts"
@@ -94,20 +95,32 @@ const file = answered(
   })
 )
 
+/** Pixels: how wide a picture is shown at most. */
+const decodeWidth = (text: string) =>
+  Schema.decodeUnknownEffect(queryNumber(1, 4096))(text).pipe(
+    Effect.catchTag("SchemaError", ({ issue }) => Effect.fail(invalidInput(issue)))
+  )
+
 const image = answered(
   Effect.gen(function* () {
     const attachments = yield* Attachments
+    const { shown } = yield* ShownPictures
+    const { url } = yield* HttpServerRequest.HttpServerRequest
+    const w = new URL(url, "http://localhost").searchParams.get("w")
+    const width = w === null ? undefined : yield* decodeWidth(w)
+    const asked = (picture: Picture) =>
+      Effect.map(width === undefined ? Effect.succeed(picture) : shown(picture, width), asPicture)
     const caller = yield* identified
     const share = yield* currentShare
     const { id, n } = yield* paramsOf(Schema.Struct({ id: Text, n: Text }))
     const index = /^\d{1,6}$/.test(n) ? Number(n) : -1
     const read = (room: number) => Effect.provideService(attachments.image(id, index, room), Caller, caller)
     const found = yield* read(share.nextPiece())
-    if ("bytes" in found) return asPicture(found)
+    if ("bytes" in found) return yield* asked(found)
     yield* share.hold(found.size)
     const large = yield* share.inTurn(read(found.size))
     // It has grown meanwhile, which messages don't.
-    return "bytes" in large ? asPicture(large) : yield* new ImageNotFound({ id })
+    return "bytes" in large ? yield* asked(large) : yield* new ImageNotFound({ id })
   })
 )
 
