@@ -98,6 +98,7 @@ const decodePacked = Schema.decodeUnknownEffect(
 const needed = [
   "bin/bytebot-agent.js",
   "dist/service/cli.js",
+  "dist/console/index.html",
   "dist/service/THIRD-PARTY-LICENSES.txt",
   "dist/client/BytebotClient.js",
   "dist/client/BytebotClient.d.ts",

@@ -2,8 +2,8 @@ import {
   type ContentBlock,
   type ImageBlock,
   type TextBlock,
-  text,
-  type ToolResultContent
+  type ToolResultContent,
+  text
 } from "../domain/ContentBlock.ts"
 import type { Entry } from "../messages/Conversations.ts"
 

@@ -31,8 +31,8 @@ import {
   serverProblem
 } from "./PostgresCluster.ts"
 import { type PostgresProcess, startProcess } from "./PostgresProcess.ts"
-import { identityOf, isAlive } from "./ProcessIdentity.ts"
 import { choosePostgresUser, type PostgresUser } from "./PostgresUser.ts"
+import { identityOf, isAlive } from "./ProcessIdentity.ts"
 import { awaitLoss, claimServer, isServerProcess, lookAtServer, readLockFile } from "./ServerOwnership.ts"
 
 /** A private PostgreSQL server that runs as long as its scope is open. */

@@ -10,7 +10,7 @@ import { type DatabaseUnavailable, TaskNotFound } from "../domain/TaskErrors.ts"
 import { type Reserve, wholeTaskOf } from "../tasks/TaskRow.ts"
 import { visibleTo } from "../tasks/Visibility.ts"
 import { makeInsertMessage } from "./MessageInsertion.ts"
-import { contentSize, messageColumns, type MessageRow } from "./MessagePage.ts"
+import { contentSize, type MessageRow, messageColumns } from "./MessagePage.ts"
 
 /** Messages as the users of a task read and write them; `Conversations` is the agent's side. */
 export class Messages extends Context.Service<

@@ -1,9 +1,9 @@
 import { Duration, Effect, Redacted, Schema } from "effect"
 import type { Model } from "../domain/Model.ts"
+import { decodeAnswer, unexpectedShape } from "./Answers.ts"
 import { toModelError } from "./AnthropicErrors.ts"
 import { toReply } from "./AnthropicReply.ts"
 import { defaultModel, toParams } from "./AnthropicRequest.ts"
-import { decodeAnswer, unexpectedShape } from "./Answers.ts"
 import { boundedFetch } from "./BoundedFetch.ts"
 import { type LanguageModel, ModelError, type ModelRequest } from "./LanguageModel.ts"
 

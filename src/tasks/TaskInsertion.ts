@@ -6,7 +6,7 @@ import { type Fields, recordStatement } from "../database/RecordStatement.ts"
 import { taskJson } from "../database/WireJson.ts"
 import type { Role, TaskId, TaskModel, TaskPriority, TaskType } from "../domain/Task.ts"
 import { desktopFileNames } from "../domain/TaskFile.ts"
-import { taskColumns, type TaskRow } from "./TaskRow.ts"
+import { type TaskRow, taskColumns } from "./TaskRow.ts"
 
 /** What a client, or the agent, says of a task to be created; absent fields get the schema's defaults. */
 export interface NewTask {

@@ -5,7 +5,7 @@ import { Caller } from "../domain/Caller.ts"
 import type { Role, Task, TaskPriority, TaskStatus, TaskType } from "../domain/Task.ts"
 import type { TaskCursor } from "../domain/TaskCursor.ts"
 import { countOf } from "./TaskCounts.ts"
-import { taskColumns, taskOf, type TaskRow } from "./TaskRow.ts"
+import { type TaskRow, taskColumns, taskOf } from "./TaskRow.ts"
 import { visibleTo } from "./Visibility.ts"
 
 /** Which tasks to list: those for which every condition holds that is there. */

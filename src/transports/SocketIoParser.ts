@@ -1,4 +1,4 @@
-import { Decoder as SocketIoDecoder, Encoder } from "socket.io-parser"
+import { Encoder, Decoder as SocketIoDecoder } from "socket.io-parser"
 import { shapeProblem } from "./JsonShape.ts"
 
 /** Bytes of binary attachments that a packet may have. No event of the service has any, but a client that sends some is left alone. */

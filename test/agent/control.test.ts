@@ -3,7 +3,7 @@ import { Effect, type Schema } from "effect"
 import { maxOpen } from "../emulators/modelEmulator.ts"
 import type { ReplyBlock } from "../emulators/modelReplies.ts"
 import { decodeTask, request } from "../support/RestClient.ts"
-import { createTask, messagesOf, showTask, Stage, untilStatus } from "../support/Stage.ts"
+import { createTask, messagesOf, Stage, showTask, untilStatus } from "../support/Stage.ts"
 import { until } from "../support/Waiting.ts"
 
 /** What a person does while the agent works (docs/contract/agent.md, "User control"). */

@@ -1,5 +1,5 @@
-import type { Part } from "@google/genai"
 import { assert, layer } from "@effect/vitest"
+import type { Part } from "@google/genai"
 import { Context, Effect, Layer } from "effect"
 import * as Google from "../emulators/google.ts"
 import type { GenerateContentRequest } from "../emulators/googleRequest.ts"

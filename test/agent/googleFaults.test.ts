@@ -2,7 +2,7 @@ import { assert, layer } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
 import * as Google from "../emulators/google.ts"
 import type { Scripted } from "../emulators/modelReplies.ts"
-import { createTask, reset, showTask, Stage, untilStatus } from "../support/Stage.ts"
+import { createTask, reset, Stage, showTask, untilStatus } from "../support/Stage.ts"
 import { until } from "../support/Waiting.ts"
 
 /** What each failure of Google's API does to a task: some pass with patience, some fail it at once with words for people. */

@@ -2,7 +2,7 @@ import { assert, layer } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
 import type { Scripted } from "../emulators/modelReplies.ts"
 import * as OpenAI from "../emulators/openai.ts"
-import { createTask, reset, showTask, Stage, untilStatus } from "../support/Stage.ts"
+import { createTask, reset, Stage, showTask, untilStatus } from "../support/Stage.ts"
 import { until } from "../support/Waiting.ts"
 
 /** What each failure of OpenAI's API does to a task: some pass with patience, some fail it at once with words for people. */

@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Scripted } from "../emulators/modelReplies.ts"
-import { createTask, reset, showTask, Stage, untilStatus } from "../support/Stage.ts"
+import { createTask, reset, Stage, showTask, untilStatus } from "../support/Stage.ts"
 import { until } from "../support/Waiting.ts"
 
 /** Providers that are busy, away, or say no (the fault table is in faults.test.ts). */

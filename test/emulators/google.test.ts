@@ -1,5 +1,5 @@
-import { ApiError, FunctionCallingConfigMode, GoogleGenAI } from "@google/genai"
 import { it as effectIt } from "@effect/vitest"
+import { ApiError, FunctionCallingConfigMode, GoogleGenAI } from "@google/genai"
 import * as Effect from "effect/Effect"
 import { afterEach, describe, expect, it } from "vitest"
 import * as Google from "./google.ts"

@@ -1,7 +1,7 @@
-import { isRecord } from "./httpServer.ts"
 import type { Content, Part } from "@google/genai"
 import { isModern } from "./googleModels.ts"
 import { invalid } from "./googleShape.ts"
+import { isRecord } from "./httpServer.ts"
 
 /** Thought signatures: https://ai.google.dev/gemini-api/docs/thought-signatures */
 

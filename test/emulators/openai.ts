@@ -9,7 +9,7 @@ import {
   scopedEmulator,
   startEmulator
 } from "./modelEmulator.ts"
-import { type PromptTokens, PromptCache } from "./openaiCache.ts"
+import { PromptCache, type PromptTokens } from "./openaiCache.ts"
 import { modelInfo, ordinaryModels } from "./openaiModels.ts"
 import { GivenReasoning } from "./openaiReasoning.ts"
 import { completeResponse, errorBody } from "./openaiReplies.ts"

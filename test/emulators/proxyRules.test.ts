@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Rejection } from "./rejection.ts"
 import { checkChatRequest } from "./proxyRequest.ts"
+import { Rejection } from "./rejection.ts"
 
 /** What the emulated proxy refuses, as Chat Completions does. */
 

@@ -1,6 +1,6 @@
 import { Effect, Schema } from "effect"
-import { migrated } from "../support/TestDatabase.ts"
 import { freePort, spawnService, untilReady } from "../support/ServiceProcess.ts"
+import { migrated } from "../support/TestDatabase.ts"
 import { until } from "../support/Waiting.ts"
 
 /** Bytes that live objects take up in the process after a collection. */

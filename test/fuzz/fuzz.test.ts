@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Effect, Result, Schema } from "effect"
+import { until } from "../support/Waiting.ts"
 import { exchange, problemOf } from "./Exchange.ts"
 import { request } from "./Requests.ts"
 import { converse, type Session, session } from "./Sessions.ts"
-import { until } from "../support/Waiting.ts"
 import { startTarget } from "./Target.ts"
 import { oneOf } from "./Values.ts"
 

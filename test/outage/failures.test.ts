@@ -1,6 +1,6 @@
+import { PgConnection } from "@effect/sql-pg"
 import { assert, layer } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Redacted } from "effect"
-import { PgConnection } from "@effect/sql-pg"
 import type { Reply } from "../emulators/modelReplies.ts"
 import { decodeTask, request } from "../support/RestClient.ts"
 import { until } from "../support/Waiting.ts"

@@ -1,8 +1,8 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Desktop from "../emulators/desktop.ts"
-import { command, createTask, messagesOf, Stage } from "../support/Stage.ts"
 import type { Batch } from "../support/PostgresTap.ts"
+import { command, createTask, messagesOf, Stage } from "../support/Stage.ts"
 import { until } from "../support/Waiting.ts"
 import { Server, setUp } from "./OutageStage.ts"
 

@@ -1,8 +1,8 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Fiber, Schedule } from "effect"
+import { until } from "../support/Waiting.ts"
 import { Clients } from "./Clients.ts"
 import { type OutageStage, Server, setUp } from "./OutageStage.ts"
-import { until } from "../support/Waiting.ts"
 import { create, outline, untilCompleted, use } from "./TestTasks.ts"
 
 /**

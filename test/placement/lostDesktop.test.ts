@@ -1,5 +1,5 @@
-import { assert, it } from "@effect/vitest"
 import { PgClient } from "@effect/sql-pg"
+import { assert, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { click, done, type Machine, machine, showDesktops, untilHeldBy, untilState } from "../desktops/DesktopsStage.ts"

@@ -2,22 +2,22 @@ import { randomBytes } from "node:crypto"
 import { PgClient } from "@effect/sql-pg"
 import { assert, layer } from "@effect/vitest"
 import { Arbitrary, Effect, Schema } from "effect"
+import { MessageGroup } from "../../src/api/MessagesApi.ts"
 import { storableJson } from "../../src/database/StorableJson.ts"
+import { messageJson } from "../../src/database/WireJson.ts"
 import { Caller, everybody } from "../../src/domain/Caller.ts"
 import { Message } from "../../src/domain/Message.ts"
 import { TaskId } from "../../src/domain/Task.ts"
-import { MessageGroup } from "../../src/api/MessagesApi.ts"
 import { compactArray } from "../../src/messages/JsonText.ts"
 import {
   type JsonPage,
   listWriter,
-  messageColumns,
   type MessageRow,
+  messageColumns,
   processedWriter,
   wholePage
 } from "../../src/messages/MessagePage.ts"
 import { groupMessages } from "../../src/messages/ProcessedMessages.ts"
-import { messageJson } from "../../src/database/WireJson.ts"
 import { TestDatabase } from "../support/TestDatabase.ts"
 
 /** What passes the stored text on yields the bytes that decoding and encoding it by the API's schemas would. */

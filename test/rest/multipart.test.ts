@@ -1,6 +1,6 @@
+import { gzipSync } from "node:zlib"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Schema } from "effect"
-import { gzipSync } from "node:zlib"
 import { partsOf } from "../../src/transports/http/Multipart.ts"
 import { RestService, recordedModels } from "./RestService.ts"
 

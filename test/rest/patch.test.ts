@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { decodeTask, request } from "../support/RestClient.ts"
-import { createTask, messagesOf, reset, showTask, Stage, untilStatus } from "../support/Stage.ts"
+import { createTask, messagesOf, reset, Stage, showTask, untilStatus } from "../support/Stage.ts"
 import { until } from "../support/Waiting.ts"
 
 /** `PATCH /tasks/:id`: documented by the original, absent in its code (docs/contract/rest.md). */

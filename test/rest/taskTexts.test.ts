@@ -6,7 +6,7 @@ import { TaskPage } from "../../src/api/TasksApi.ts"
 import { storableJson } from "../../src/database/StorableJson.ts"
 import { taskJson } from "../../src/database/WireJson.ts"
 import { Task, TaskPriority, TaskStatus, TaskWithFiles } from "../../src/domain/Task.ts"
-import { taskColumns, taskOf, type TaskRow } from "../../src/tasks/TaskRow.ts"
+import { type TaskRow, taskColumns, taskOf } from "../../src/tasks/TaskRow.ts"
 import { taskPageText, taskText, taskWithFilesText } from "../../src/transports/http/TaskText.ts"
 import { TestDatabase } from "../support/TestDatabase.ts"
 

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
-import { TaskId } from "../../src/domain/Task.ts"
 import { makeRpcClient } from "../../src/client/BytebotClient.ts"
+import { TaskId } from "../../src/domain/Task.ts"
 import { client, untilConnected } from "../socket/Clients.ts"
 import { makeReplica } from "../support/Replicas.ts"
 import { decodeTask, request } from "../support/RestClient.ts"

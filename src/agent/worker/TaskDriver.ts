@@ -9,8 +9,8 @@ import type { Lease } from "../../tasks/Lease.ts"
 import { type Claim, TaskRuns } from "../../tasks/TaskRuns.ts"
 import { AgentLoop } from "../AgentLoop.ts"
 import { Handover } from "../Handover.ts"
-import { probeNow } from "./DesktopProbe.ts"
 import type { makeOwnership } from "./DesktopOwnership.ts"
+import { probeNow } from "./DesktopProbe.ts"
 import { type WorkerAction, WorkerEvent } from "./WorkerState.ts"
 
 /** The process stops, or the desktop goes to another replica: the run may end its step, for most of the shutdown timeout. */

@@ -8,6 +8,7 @@ import { AttachmentRoutes } from "./AttachmentRoutes.ts"
 import { Authenticate } from "./Authenticate.ts"
 import { AuthRoutes } from "./AuthRoutes.ts"
 import { BothRoots } from "./BothRoots.ts"
+import { ConsoleRoutes } from "./ConsoleRoutes.ts"
 import { DecodeRequest } from "./DecodeRequest.ts"
 import { DesktopsHandlers } from "./DesktopsHandlers.ts"
 import { DocsRoutes } from "./DocsRoutes.ts"
@@ -42,6 +43,7 @@ export const Routes = Layer.mergeAll(
   AuthRoutes,
   AttachmentRoutes,
   EventRoutes,
+  ConsoleRoutes,
   DocsRoutes,
   MetricsRoute.pipe(Layer.provide(BothRoots)),
   Wire
