@@ -1,7 +1,7 @@
 import type { rolldown as Rolldown } from "rolldown"
 
-/** Stay outside: Socket.IO serves files of its own folder, and its parts must be the same for it and for us. */
-const external = ["socket.io", "socket.io-adapter", "engine.io"]
+/** Stay outside: Socket.IO serves files of its own folder, and its parts must be the same for it and for us. sharp is optional, and native. */
+const external = ["socket.io", "socket.io-adapter", "engine.io", "sharp"]
 
 /**
  * Bundles programs, given by the names of their bundles, into a folder as deep as `src/NAME/`: so `migrations` is where the modules look

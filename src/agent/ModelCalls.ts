@@ -8,8 +8,10 @@ import type { AnsweredCall, Conversation } from "../messages/Conversations.ts"
 import { LanguageModels, ModelError, type ModelReply, type ModelRequest, StoredModel } from "../models/LanguageModel.ts"
 import { costOf } from "../models/ModelPrices.ts"
 import { measure, metrics, timed } from "../observability/Metrics.ts"
+import { readable } from "./FileContent.ts"
 import { type Candidate, ModelRoute, WrongShapes } from "./ModelRoute.ts"
 import { summaryRequest, systemPrompt } from "./Prompt.ts"
+import { makeFit } from "./Scaling.ts"
 import { withinLimits } from "./Screenshots.ts"
 import { toolDefinitions } from "./Tools.ts"
 import { type Reader, type Rendered, toTurns } from "./Turns.ts"
@@ -152,6 +154,7 @@ const makeGenerate = Effect.gen(function* () {
   const { applications } = yield* Settings
   const models = yield* LanguageModels
   const timeZone = DateTime.zoneMakeLocal()
+  const fitPictures = yield* makeFit
   const tools = toolDefinitions(applications.map(({ name }) => name))
 
   const generate = Effect.fnUntraced(function* (
@@ -170,7 +173,8 @@ const makeGenerate = Effect.gen(function* () {
       now,
       timeZone
     }
-    const entries = withinLimits(conversation.entries, language.limits)
+    const fitting = yield* fitPictures(readable(conversation.entries), language.limits.picture)
+    const entries = withinLimits(fitting, language.limits)
     const rendered = toTurns({ ...conversation, entries }, reader)
     const begun = yield* Clock.currentTimeMillis
     const answer = yield* language.generate({

@@ -1,7 +1,6 @@
 import type { DateTime, Option } from "effect"
 import {
   type ContentBlock,
-  pngImage,
   type ToolResultBlock,
   type ToolResultContent,
   text,
@@ -10,7 +9,7 @@ import {
 } from "../domain/ContentBlock.ts"
 import type { Conversation, Entry } from "../messages/Conversations.ts"
 import type { Turn } from "../models/LanguageModel.ts"
-import { sizeOf } from "./Pictures.ts"
+import { screenSizeOf } from "./Pictures.ts"
 import { Prefix } from "./Prefix.ts"
 import { goOn, screenNote, timeNote, usualScreen } from "./Prompt.ts"
 
@@ -107,7 +106,7 @@ class ScreenNotes {
   }
 
   private of(item: ToolResultContent): ReadonlyArray<ToolResultContent> {
-    const size = item.type === "image" ? sizeOf(item) : "unknown"
+    const size = item.type === "image" ? screenSizeOf(item) : "unknown"
     const note = size === "unknown" ? this.told : screenNote(size)
     if (note === this.told) return []
     this.told = note
@@ -199,7 +198,5 @@ const userBlocks = (block: ContentBlock, answered: ReadonlySet<ToolResultBlock>)
 /** docs/contract/agent.md, "User control": the action in words, its input as JSON, images as images. */
 const userAction = (block: UserActionBlock): ReadonlyArray<ContentBlock> =>
   block.content.map((item) =>
-    item.type === "image"
-      ? pngImage(item.source.data)
-      : text(`User performed action: ${item.name}\n${JSON.stringify(item.input)}`)
+    item.type === "image" ? item : text(`User performed action: ${item.name}\n${JSON.stringify(item.input)}`)
   )

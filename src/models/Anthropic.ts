@@ -18,7 +18,12 @@ export const models: ReadonlyArray<Model> = [
 const patience = Duration.minutes(10)
 
 /** Platform documentation, "Messages: request size limits" and "Vision"; a part of the bytes is left for what is not ours. */
-const limits = { bytes: 31 * 1024 * 1024, images: 100 }
+const limits = {
+  bytes: 31 * 1024 * 1024,
+  images: 100,
+  // Of requests with more than 20 images no side may exceed 2000.
+  picture: { bytes: 5 * 1024 * 1024, side: 8000, bestSide: 2000 }
+}
 
 /** Anthropic's Messages API through the official SDK, which is loaded when first used. */
 export const make = (options: { readonly apiKey: Redacted.Redacted; readonly baseUrl: string | undefined }) =>

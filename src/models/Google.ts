@@ -27,7 +27,11 @@ const patience = Duration.minutes(10)
  * ai.google.dev/gemini-api/docs/image-understanding: 20 MB for a request with inline data, of which a part is left for what is not ours;
  * Google's cloud documentation: 3000 images and documents.
  */
-const limits = { bytes: 19 * 1024 * 1024, images: 3000 }
+const limits = {
+  bytes: 19 * 1024 * 1024,
+  images: 3000,
+  picture: { bytes: 7 * 1024 * 1024, side: 12_000, bestSide: 6000 }
+}
 
 /** Google's Gemini API through the official SDK, which is loaded when first used. */
 export const make = (options: { readonly apiKey: Redacted.Redacted; readonly baseUrl: string | undefined }) =>

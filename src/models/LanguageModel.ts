@@ -64,10 +64,18 @@ export class ModelError extends Schema.TaggedError<ModelError>()("ModelError", {
 export const retryAfter = (milliseconds: number | undefined): { readonly retryAfter?: number } =>
   milliseconds !== undefined && milliseconds >= 0 ? { retryAfter: Math.min(milliseconds, 86_400_000) } : {}
 
+/** Pictures that a provider takes: most base64 characters, and most pixels of the longer side; up to `bestSide` it sees all of them. */
+export interface PictureLimits {
+  readonly bytes: number
+  readonly side: number
+  readonly bestSide: number
+}
+
 /** What a provider takes in one request: `bytes` of its JSON body, and images in it. */
 export interface RequestLimits {
   readonly bytes: number
   readonly images: number
+  readonly picture: PictureLimits
 }
 
 /** One provider's models; interruption aborts the call. */

@@ -14,7 +14,11 @@ const patience = Duration.minutes(10)
  * The guide "Images and vision", in its older and narrower version: a request of 50 MB with 500 images. A part of the bytes is left for
  * what is not ours.
  */
-const limits = { bytes: 49 * 1024 * 1024, images: 500 }
+const limits = {
+  bytes: 49 * 1024 * 1024,
+  images: 500,
+  picture: { bytes: 20 * 1024 * 1024, side: 12_000, bestSide: 6000 }
+}
 
 /** OpenAI's Responses API through the official SDK, which is loaded when first used. Nothing is stored at OpenAI. */
 export const make = (options: { readonly apiKey: Redacted.Redacted; readonly baseUrl: string | undefined }) =>

@@ -12,7 +12,11 @@ import { defaultModel, toBody } from "./ProxyRequest.ts"
 const patience = Duration.minutes(10)
 
 /** What the narrowest of the large providers behind a proxy takes; a local server may be set to less. */
-const limits = { bytes: 20 * 1024 * 1024, images: 50 }
+const limits = {
+  bytes: 20 * 1024 * 1024,
+  images: 50,
+  picture: { bytes: 5 * 1024 * 1024, side: 8000, bestSide: 2000 }
+}
 
 /** What a proxy's list says of no model. */
 const contextWindow = 128_000

@@ -1,5 +1,12 @@
 import { Schema } from "effect"
-import type { DocumentBlock, ToolResultBlock, ToolResultContent } from "../domain/ContentBlock.ts"
+import {
+  type ContentBlock,
+  type DocumentBlock,
+  type TextBlock,
+  type ToolResultBlock,
+  type ToolResultContent,
+  text
+} from "../domain/ContentBlock.ts"
 import type { ModelRequest, Turn } from "./LanguageModel.ts"
 
 /** For stored tasks that name no model: what proxies map to something of their own. */
@@ -45,7 +52,8 @@ export interface Body {
  */
 export const toBody = (request: ModelRequest): Body => {
   const model = request.model ?? defaultModel
-  const messages = request.turns.flatMap((turn) => (turn.role === "user" ? toUserMessages(turn) : [toReply(turn)]))
+  const turns = takesPdf(model) ? request.turns : request.turns.map(withoutPdf)
+  const messages = turns.flatMap((turn) => (turn.role === "user" ? toUserMessages(turn) : [toReply(turn)]))
   const isClaude = /claude|anthropic/i.test(model)
   return {
     model,
@@ -60,6 +68,27 @@ export const toBody = (request: ModelRequest): Body => {
     tool_choice: request.toolChoice
   }
 }
+
+/** The models that LiteLLM and OpenRouter pass PDF to; local servers refuse the whole request. */
+const takesPdf = (model: string): boolean => /claude|anthropic|gpt|openai|gemini/i.test(model)
+
+const isPdfDocument = (block: ContentBlock): block is DocumentBlock =>
+  block.type === "document" && isPdf(block.source.media_type)
+
+const pdfInWords = ({ name = "The file", size }: DocumentBlock): TextBlock =>
+  text(
+    `${name} is a PDF${size === undefined ? "" : ` of ${size} bytes`}, which this model can't be shown. Open it with an application of the desktop.`
+  )
+
+const withoutPdf = (turn: Turn): Turn => ({
+  ...turn,
+  content: turn.content.map((block) => {
+    if (isPdfDocument(block)) return pdfInWords(block)
+    return block.type === "tool_result"
+      ? { ...block, content: block.content.map((item) => (isPdfDocument(item) ? pdfInWords(item) : item)) }
+      : block
+  })
+})
 
 const marked = (part: Part): Part => ({ ...part, cache_control: { type: "ephemeral" } })
 

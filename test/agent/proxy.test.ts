@@ -52,13 +52,22 @@ layer(
       assert.deepStrictEqual(roles(body), ["system", "user", "assistant", "tool", "tool", "tool", "tool", "user"])
       assert.strictEqual(body?.messages[2]?.tool_calls?.length, 4)
       const [, , , clicked, pdf, text, , shown] = decodeMessages(body?.messages)
-      assert.deepStrictEqual(
-        [clicked?.content, pdf?.content, text?.content],
-        ["Tool executed successfully", "(see below)", "a.txt:\nhello"]
-      )
+      assert.deepStrictEqual([clicked?.content, text?.content], ["Tool executed successfully", "a.txt:\nhello"])
+      assert.match(JSON.stringify(pdf?.content), /a\.pdf is a PDF of 9 bytes, which this model can't be shown/)
       const kinds = JSON.stringify(shown?.content).match(/"type":"\w+"/g)
-      assert.deepStrictEqual(kinds, [`"type":"image_url"`, `"type":"file"`])
+      assert.deepStrictEqual(kinds, [`"type":"image_url"`])
       assert.notInclude(JSON.stringify(body), "cache_control")
+    })
+  )
+
+  test.effect("a PDF is a file for the models to which proxies pass it", () =>
+    Effect.gen(function* () {
+      const proxy = yield* start
+      proxy.enqueue(calling(["computer_read_file", { path: "/pdf" }]))
+      const id = yield* createTask("read", model("openai/gpt-6.1-sol"))
+      yield* untilStatus(id, "COMPLETED")
+      assert.deepStrictEqual(yield* errors, [])
+      assert.include(JSON.stringify(proxy.requests[1]?.body.messages), `"filename":"a.pdf"`)
     })
   )
 
