@@ -3,7 +3,7 @@ import { Clock, Context, DateTime, Duration, Effect, Layer, Option, Random, Sche
 import { Settings } from "../config/Settings.ts"
 import { text } from "../domain/ContentBlock.ts"
 import { ModelProvider } from "../domain/Model.ts"
-import type { Task } from "../domain/Task.ts"
+import type { Effort, Task } from "../domain/Task.ts"
 import type { AnsweredCall, Conversation } from "../messages/Conversations.ts"
 import { LanguageModels, ModelError, type ModelReply, type ModelRequest, StoredModel } from "../models/LanguageModel.ts"
 import { costOf } from "../models/ModelPrices.ts"
@@ -37,7 +37,7 @@ export interface Reply {
 }
 
 /** What of a task its model's calls depend on. */
-export type AskingTask = Pick<Task, "model" | "createdAt">
+export type AskingTask = Pick<Task, "model" | "createdAt"> & { readonly effort?: Effort | undefined }
 
 /** Is told while a model keeps a task waiting, each time with the reason in words; may fail to stop the waiting. */
 export type Waiting<E, R> = (reason: string) => Effect.Effect<void, E, R>
@@ -181,6 +181,7 @@ const makeGenerate = Effect.gen(function* () {
       model: candidate.name,
       system,
       tools,
+      effort: task.effort,
       ...finish(rendered)
     })
     const call: AnsweredCall = {

@@ -6,6 +6,7 @@ import type { DatabaseUnavailable, TaskNotFound } from "../domain/TaskErrors.ts"
 import { Conversations } from "../messages/Conversations.ts"
 import { measure, metrics } from "../observability/Metrics.ts"
 import type { Lease, LeaseLost } from "../tasks/Lease.ts"
+import { makeEffortOf } from "../tasks/TaskEffort.ts"
 import { type Claim, type Outcome, TaskRuns } from "../tasks/TaskRuns.ts"
 import { Usage } from "../tasks/Usage.ts"
 import { type Checkpoint, makeCheckpoint } from "./Checkpoint.ts"
@@ -146,6 +147,7 @@ const makeAsking = Effect.gen(function* () {
   const conversations = yield* Conversations
   const models = yield* ModelCalls
   const runs = yield* TaskRuns
+  const effortOf = yield* makeEffortOf
 
   /** Does not ask on behalf of a task that has moved on while this process was frozen: that would be paid for nothing. */
   const confirm = Effect.fnUntraced(function* (run: Run) {
@@ -161,13 +163,14 @@ const makeAsking = Effect.gen(function* () {
   const reply = Effect.fnUntraced(function* (run: Run, { conversation }: Of<"AskModel">) {
     const { handover } = run
     const { lease, task } = run.claim
-    yield* confirm(run)
     const waiting = Effect.fnUntraced(function* (reason: string) {
       yield* handover.waits
       yield* runs.showProblem(lease, reason)
       run.isProblemShown = true
     })
-    const answer = yield* Effect.ensuring(models.reply(task, conversation, waiting), handover.waitsNoMore)
+    const asking = { ...task, effort: yield* effortOf(task.id) }
+    yield* confirm(run)
+    const answer = yield* Effect.ensuring(models.reply(asking, conversation, waiting), handover.waitsNoMore)
     if (run.isProblemShown) yield* runs.showProblem(lease, null)
     run.isProblemShown = false
     if (answer.content.length === 0) yield* conversations.recordEmptyReply(lease.taskId, answer.call)

@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { Role, TaskPriority, TaskType } from "../domain/Task.ts"
+import { Effort, Role, TaskPriority, TaskType } from "../domain/Task.ts"
 import { Base64Text, blankAsAbsent, choiceOf, expecting, InstantText, NonEmptyText, Text } from "./RequestFields.ts"
 
 const window = "a number of tokens above 0"
@@ -37,6 +37,8 @@ export const NewTaskPayload = Schema.Struct({
   priority: Schema.optionalKey(choiceOf(TaskPriority)),
   createdBy: Schema.optionalKey(choiceOf(Role)),
   model: Schema.optionalKey(ModelChoice),
+  /** How much the model shall think about each step; absent: as the settings say (ours). */
+  effort: Schema.optionalKey(choiceOf(Effort)),
   /** Name of the desktop that the task shall run on (ours). */
   desktop: Schema.optionalKey(blankAsAbsent(Text, "the name of a desktop")),
   files: Schema.optionalKey(blankAsAbsent(Schema.Array(NewFile), "a list of files"))

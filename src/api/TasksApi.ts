@@ -1,7 +1,7 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
 import { TaskUsage } from "../domain/ModelCall.ts"
-import { Role, Task, TaskPriority, TaskStatus, TaskType, TaskWithFiles } from "../domain/Task.ts"
+import { Effort, Role, Task, TaskPriority, TaskStatus, TaskType, TaskWithFiles } from "../domain/Task.ts"
 import { Authentication } from "./Authentication.ts"
 import {
   DatabaseUnavailableBody,
@@ -17,6 +17,7 @@ import { NewTaskPayload } from "./NewTaskPayload.ts"
 import { RequestDecoding } from "./RequestDecoding.ts"
 import {
   choiceOf,
+  expecting,
   InstantText,
   pageQuery,
   QueryText,
@@ -40,6 +41,8 @@ export const TaskPage = Schema.Struct({
 export const TaskPatchPayload = Schema.Struct({
   status: Schema.optionalKey(choiceOf(TaskStatus)),
   priority: Schema.optionalKey(choiceOf(TaskPriority)),
+  /** From the next call of the model on; null: as the settings say (ours). */
+  effort: Schema.optionalKey(Schema.NullOr(Effort.annotate(expecting("low, medium, high or null")))),
   queuedAt: Schema.optionalKey(Schema.NullOr(InstantText)),
   executedAt: Schema.optionalKey(Schema.NullOr(InstantText)),
   completedAt: Schema.optionalKey(Schema.NullOr(InstantText))

@@ -147,6 +147,10 @@ const models = {
   defaultModel: optional("BYTEBOT_DEFAULT_MODEL", Kind.text, {
     meaning: "Model of tasks that name none, as provider/name or name; unset: the first one offered."
   }),
+  effort: optional("BYTEBOT_MODEL_EFFORT", Kind.oneOf("low", "medium", "high"), {
+    meaning:
+      "How much models think about each step, low, medium or high, for tasks that do not say it; unset: as the model's provider has it."
+  }),
   modelFallbacks: optional("BYTEBOT_MODEL_FALLBACKS", Kind.modelReferences, {
     meaning: "Models to go on with while a provider stays unavailable, as provider/name, separated by commas."
   }),

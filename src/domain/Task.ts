@@ -22,6 +22,10 @@ export type TaskStatus = typeof TaskStatus.Type
 export const TaskPriority = Schema.Literals(["LOW", "MEDIUM", "HIGH", "URGENT"])
 export type TaskPriority = typeof TaskPriority.Type
 
+/** How much a model thinks about each step of a task. */
+export const Effort = Schema.Literals(["low", "medium", "high"])
+export type Effort = typeof Effort.Type
+
 /** Who acts: the person, or the agent. */
 export const Role = Schema.Literals(["USER", "ASSISTANT"])
 export type Role = typeof Role.Type
@@ -54,7 +58,9 @@ export const Task = Schema.Struct({
   result: Schema.Json,
   model: Schema.Json,
   /** Name of the desktop that the task asks for (ours); shown where one task is asked about. */
-  desktop: Schema.optionalKey(Schema.String)
+  desktop: Schema.optionalKey(Schema.String),
+  /** What the task asks for (ours); shown where one task is asked about. */
+  effort: Schema.optionalKey(Effort)
 })
 export interface Task extends Schema.Schema.Type<typeof Task> {}
 

@@ -17,8 +17,15 @@ export const toParams = (request: ModelRequest): AnthropicClient.MessageCreatePa
   system: [{ type: "text", text: request.system, ...cached }],
   messages: request.turns.map((turn, index) => toMessage(turn, index === request.turns.length - 1)),
   tools: request.tools.map((tool, index) => toTool(tool, index === request.tools.length - 1)),
-  ...(request.toolChoice === "none" ? { tool_choice: { type: "none" } } : {})
+  ...(request.toolChoice === "none" ? { tool_choice: { type: "none" } } : {}),
+  ...(request.effort !== undefined && takesEffort(request.model ?? defaultModel)
+    ? { output_config: { effort: request.effort } }
+    : {})
 })
+
+/** platform.claude.com/docs/en/build-with-claude/effort: from Opus 4.5 and Sonnet 4.6 on; older ones refuse it. Names that say nothing are tried. */
+const takesEffort = (model: string): boolean =>
+  !/claude-(2|3|instant)|claude-(opus|sonnet)-4(-[01])?(-\d{8})?$|claude-(sonnet|haiku)-4-5/.test(model)
 
 const toTool = (tool: ToolDefinition, isLast: boolean): AnthropicClient.Tool => ({
   name: tool.name,

@@ -2,6 +2,7 @@ import { Effect, Layer, Option, Redacted } from "effect"
 import { Settings, type SettingsValues } from "../config/Settings.ts"
 import { shortened } from "../domain/Bounds.ts"
 import { boundedModels, boundedReply } from "./Answers.ts"
+import { withEffort } from "./Effort.ts"
 import { type LanguageModel, LanguageModels, ModelError, providerTitles } from "./LanguageModel.ts"
 import { providers } from "./Providers.ts"
 
@@ -61,10 +62,10 @@ const guarded = (keys: ReadonlyArray<string>, language: LanguageModel): Language
       ...(retryAfter === undefined ? {} : { retryAfter }),
       ...(shape === undefined ? {} : { shape })
     })
+  const generate = withEffort(language.generate)
   return {
     load: language.load,
-    generate: (request) =>
-      Effect.mapBoth(language.generate(request), { onFailure: presentable, onSuccess: boundedReply }),
+    generate: (request) => Effect.mapBoth(generate(request), { onFailure: presentable, onSuccess: boundedReply }),
     list: Effect.mapBoth(language.list, { onFailure: presentable, onSuccess: boundedModels }),
     limits: language.limits
   }

@@ -4,7 +4,7 @@ import { decodeAnswer } from "./Answers.ts"
 import { boundedFetch } from "./BoundedFetch.ts"
 import { toModelError } from "./GoogleErrors.ts"
 import { toReply } from "./GoogleReply.ts"
-import { toContents, toDeclaration } from "./GoogleRequest.ts"
+import { toContents, toDeclaration, toThinking } from "./GoogleRequest.ts"
 import { type LanguageModel, ModelError, type ModelRequest } from "./LanguageModel.ts"
 
 /** Of the SDK's list: the newest of each kind that can use a computer and that Google serves to everybody. */
@@ -63,7 +63,7 @@ export const make = (options: { readonly apiKey: Redacted.Redacted; readonly bas
     const generate = Effect.fnUntraced(function* (request: ModelRequest) {
       const model = request.model ?? defaultModel
       yield* Effect.annotateCurrentSpan({ "gen_ai.provider.name": "gcp.gemini", "gen_ai.request.model": model })
-      const { FunctionCallingConfigMode } = yield* sdk
+      const { FunctionCallingConfigMode, ThinkingLevel } = yield* sdk
       const google = yield* client
       const toError = yield* failed
       const answer = yield* Effect.tryPromise({
@@ -74,6 +74,7 @@ export const make = (options: { readonly apiKey: Redacted.Redacted; readonly bas
             config: {
               abortSignal,
               systemInstruction: request.system,
+              ...toThinking(request, model, ThinkingLevel),
               tools: [{ functionDeclarations: request.tools.map(toDeclaration) }],
               ...(request.toolChoice === "none"
                 ? { toolConfig: { functionCallingConfig: { mode: FunctionCallingConfigMode.NONE } } }

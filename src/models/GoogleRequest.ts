@@ -1,4 +1,4 @@
-import type { Content, FunctionDeclaration, Part } from "@google/genai"
+import type { Content, FunctionDeclaration, Part, ThinkingConfig, ThinkingLevel } from "@google/genai"
 import { Schema } from "effect"
 import type {
   ContentBlock,
@@ -7,7 +7,7 @@ import type {
   ToolResultBlock,
   ToolResultContent
 } from "../domain/ContentBlock.ts"
-import type { ToolDefinition, Turn } from "./LanguageModel.ts"
+import type { ModelRequest, ToolDefinition, Turn } from "./LanguageModel.ts"
 
 /** How turns and tools are said to Gemini: ai.google.dev/gemini-api/docs/function-calling and /thought-signatures. */
 
@@ -19,6 +19,20 @@ const noSignature = "skip_thought_signature_validator"
 
 /** Before Gemini 3: no media inside a function's response, and no signatures asked for. The names of today's models may lack a number. */
 const isOlder = (model: string): boolean => /^(models\/)?(gemini-[12]\b|gemma)/.test(model)
+
+/** Tokens that models before Gemini 3, which know no level, may think (ai.google.dev/gemini-api/docs/thinking). */
+const budgets = { low: 1024, medium: 8192, high: 24_576 }
+
+/** How much the model shall think; nothing for models that do not think. */
+export const toThinking = (
+  { effort }: ModelRequest,
+  model: string,
+  levels: typeof ThinkingLevel
+): { readonly thinkingConfig?: ThinkingConfig } => {
+  if (effort === undefined || /gemma/.test(model)) return {}
+  if (isOlder(model)) return { thinkingConfig: { thinkingBudget: budgets[effort] } }
+  return { thinkingConfig: { thinkingLevel: { low: levels.LOW, medium: levels.MEDIUM, high: levels.HIGH }[effort] } }
+}
 
 export const toContents = (turns: ReadonlyArray<Turn>, model: string): Array<Content> => {
   const names = new Map(

@@ -2,6 +2,7 @@ import { Context, type Effect, Schema } from "effect"
 import type { ContentBlock } from "../domain/ContentBlock.ts"
 import type { Model, ModelProvider } from "../domain/Model.ts"
 import type { TokenCounts } from "../domain/ModelCall.ts"
+import type { Effort } from "../domain/Task.ts"
 
 /**
  * A turn of a valid conversation: turns alternate, the first is the user's, every tool_use is answered by the next turn.
@@ -27,6 +28,8 @@ export interface ModelRequest {
   readonly tools: ReadonlyArray<ToolDefinition>
   /** `none`: the model is to answer in words; the tools stay in the request, because calls and results refer to them. */
   readonly toolChoice: "auto" | "none"
+  /** How much the model shall think; absent: as the provider has it. */
+  readonly effort?: Effort | undefined
 }
 
 /** The model's answer in provider-neutral blocks; empty content is the caller's to judge. */

@@ -58,7 +58,7 @@ export const toBody = (request: ModelRequest, asked: Asked): Body => {
       ? {
           include: ["reasoning.encrypted_content"],
           reasoning: {
-            ...(traits.takesEffort ? { effort: "medium" } : {}),
+            ...(traits.takesEffort ? { effort: request.effort ?? "medium" } : {}),
             ...(asked.summary ? { summary: "auto" } : {})
           }
         }

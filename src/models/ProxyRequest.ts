@@ -7,6 +7,7 @@ import {
   type ToolResultContent,
   text
 } from "../domain/ContentBlock.ts"
+import type { Effort } from "../domain/Task.ts"
 import type { ModelRequest, Turn } from "./LanguageModel.ts"
 
 /** For stored tasks that name no model: what proxies map to something of their own. */
@@ -44,6 +45,7 @@ export interface Body {
   readonly messages: ReadonlyArray<Message>
   readonly tools: ReadonlyArray<unknown>
   readonly tool_choice: "auto" | "none"
+  readonly reasoning_effort?: Effort
 }
 
 /**
@@ -65,7 +67,8 @@ export const toBody = (request: ModelRequest): Body => {
       type: "function",
       function: { name, description, parameters: inputSchema }
     })),
-    tool_choice: request.toolChoice
+    tool_choice: request.toolChoice,
+    ...(request.effort === undefined ? {} : { reasoning_effort: request.effort })
   }
 }
 

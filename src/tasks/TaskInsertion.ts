@@ -4,7 +4,7 @@ import type { SqlClient } from "effect/sql"
 import { gathered } from "../database/Gathered.ts"
 import { type Fields, recordStatement } from "../database/RecordStatement.ts"
 import { taskJson } from "../database/WireJson.ts"
-import type { Role, TaskId, TaskModel, TaskPriority, TaskType } from "../domain/Task.ts"
+import type { Effort, Role, TaskId, TaskModel, TaskPriority, TaskType } from "../domain/Task.ts"
 import { desktopFileNames } from "../domain/TaskFile.ts"
 import { type TaskRow, taskColumns } from "./TaskRow.ts"
 
@@ -19,6 +19,8 @@ export interface NewTask {
   readonly createdBy?: Role | undefined
   /** Absent: the catalog's default model. */
   readonly model?: TaskModel | undefined
+  /** Absent: that of its parent, or as the settings say. */
+  readonly effort?: Effort | undefined
   /** Name of the desktop to run on; absent: any. */
   readonly desktop?: string | undefined
   /** The task whose agent creates this one: it goes to the desktop that its parent asks for, too. */
@@ -67,6 +69,7 @@ const recordOf = (task: TaskInsertion) => ({
   messageId: task.messageId,
   content: [{ type: "text", text: firstMessage(task) }],
   desktop: task.desktop ?? null,
+  effort: task.effort ?? null,
   traceparent: task.traceparent,
   files: (task.files ?? []).map((file) => ({ id: randomUUID(), ...file }))
 })
@@ -85,6 +88,7 @@ const fields: Fields<ReturnType<typeof recordOf>> = {
   messageId: "text",
   content: "jsonb",
   desktop: "text",
+  effort: "text",
   traceparent: "text",
   files: "json"
 }
@@ -108,9 +112,10 @@ const insertion = recordStatement<ReturnType<typeof recordOf>, TaskRow>(
   fields,
   (records) => `
   WITH new AS (${records}), task AS (
-    INSERT INTO "Task" ("id", "description", "type", "priority", "createdBy", "scheduledFor", "model", "createdAt", "updatedAt", "userId")
+    INSERT INTO "Task" ("id", "description", "type", "priority", "createdBy", "scheduledFor", "model", "createdAt", "updatedAt", "userId", "effort")
     SELECT n."id", n."description", n."type", n."priority", n."createdBy", n."scheduledFor", n."model", n."at", n."at",
-      coalesce(n."userId", (SELECT p."userId" FROM "Task" p WHERE p."id" = n."parent")) FROM new n
+      coalesce(n."userId", (SELECT p."userId" FROM "Task" p WHERE p."id" = n."parent")),
+      coalesce(n."effort", (SELECT p."effort" FROM "Task" p WHERE p."id" = n."parent")) FROM new n
     ON CONFLICT ("id") DO NOTHING RETURNING *
   ), stored AS (
     SELECT n.* FROM new n WHERE n."id" IN (SELECT task."id" FROM task)

@@ -1,11 +1,12 @@
 import { DateTime } from "effect"
 import type { SqlClient } from "effect/sql"
-import type { TaskPriority, TaskStatus } from "../domain/Task.ts"
+import type { Effort, TaskPriority, TaskStatus } from "../domain/Task.ts"
 
 /** Fields of a task that a client may set (docs/contract/rest.md, `PATCH /tasks/:id`); null clears an instant, absent fields stay. */
 export interface TaskPatch {
   readonly status?: TaskStatus | undefined
   readonly priority?: TaskPriority | undefined
+  readonly effort?: Effort | null | undefined
   readonly queuedAt?: DateTime.Utc | null | undefined
   readonly executedAt?: DateTime.Utc | null | undefined
   readonly completedAt?: DateTime.Utc | null | undefined
@@ -20,7 +21,7 @@ export const keepsDesktop = (status: TaskStatus): boolean => status === "RUNNING
  * needs help is under its user's control.
  */
 export const patchedColumns = (sql: SqlClient.SqlClient, patch: TaskPatch, at: Date) => {
-  const { completedAt, executedAt, priority, queuedAt, status } = patch
+  const { completedAt, effort, executedAt, priority, queuedAt, status } = patch
   const instant = (column: string, value: DateTime.Utc | null | undefined) =>
     value === undefined
       ? []
@@ -37,6 +38,7 @@ export const patchedColumns = (sql: SqlClient.SqlClient, patch: TaskPatch, at: D
   return sql.csv([
     // Something is always assigned, so that an empty patch is a statement, too.
     sql`"priority" = coalesce(${priority ?? null}::"TaskPriority", "Task"."priority")`,
+    ...(effort === undefined ? [] : [sql`"effort" = ${effort}`]),
     ...(status === undefined ? [] : [sql`"status" = ${status}::"TaskStatus"`, ...ifNew("error", sql.literal("NULL"))]),
     ...(status === "NEEDS_HELP" ? ifNew("control", sql.literal(`'USER'::"Role"`)) : []),
     ...instant("queuedAt", queuedAt),

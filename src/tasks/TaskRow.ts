@@ -1,7 +1,7 @@
 import { DateTime, Effect, type Schema } from "effect"
 import type { SqlClient } from "effect/sql"
 import type { ServiceBusy } from "../domain/LimitErrors.ts"
-import type { Role, Task, TaskId, TaskPriority, TaskStatus, TaskType, TaskWithFiles } from "../domain/Task.ts"
+import type { Effort, Role, Task, TaskId, TaskPriority, TaskStatus, TaskType, TaskWithFiles } from "../domain/Task.ts"
 import type { TaskFile } from "../domain/TaskFile.ts"
 
 /** A row of "Task" as the driver reads it. The table's columns have these types, so a row needs no decoding; the JSON in two of them is any. */
@@ -68,17 +68,30 @@ export const taskOf = (row: TaskRow): Task => ({
   model: row.model
 })
 
-/** A task's row with the desktop that it asks for; its files are read apart, as most tasks have none. */
+/** A task's row with the desktop and the effort that it asks for; its files are read apart, as most tasks have none. */
 export interface WholeTaskRow extends TaskRow {
   /** Of all its files, in base64; null: it has none. */
   readonly fileBytes: number | null
   readonly desktop: string | null
+  readonly effort: Effort | null
 }
 
 /** SQL: what a `WholeTaskRow` holds of the row `alias`. */
 export const wholeTaskColumns = (alias: string): string =>
-  `${taskColumns(alias)}, (SELECT sum(octet_length(f."data"))::float8 FROM "File" f WHERE f."taskId" = ${alias}."id") AS "fileBytes", ` +
+  `${taskColumns(alias)}, ${alias}."effort", (SELECT sum(octet_length(f."data"))::float8 FROM "File" f WHERE f."taskId" = ${alias}."id") AS "fileBytes", ` +
   `(SELECT w."desktop" FROM "TaskDesktop" w WHERE w."taskId" = ${alias}."id") AS desktop`
+
+/** What a task asks for, as its object shows it: absent where it asks for nothing. */
+export const wishesOf = ({
+  desktop,
+  effort
+}: {
+  readonly desktop?: string | null | undefined
+  readonly effort?: Effort | null | undefined
+}): Pick<Task, "desktop" | "effort"> => ({
+  ...(desktop === undefined || desktop === null ? {} : { desktop }),
+  ...(effort === undefined || effort === null ? {} : { effort })
+})
 
 /** A row of "File". */
 type FileRow = Omit<TaskFile, "createdAt" | "updatedAt"> & { readonly createdAt: Date; readonly updatedAt: Date }
@@ -88,7 +101,7 @@ export type Reserve = (bytes: number) => Effect.Effect<void, ServiceBusy>
 
 /** The task of the row with its files, oldest first. */
 export const wholeTaskOf = (sql: SqlClient.SqlClient) =>
-  Effect.fnUntraced(function* ({ desktop, fileBytes, ...row }: WholeTaskRow, reserve: Reserve) {
+  Effect.fnUntraced(function* ({ desktop, effort, fileBytes, ...row }: WholeTaskRow, reserve: Reserve) {
     if (fileBytes !== null) yield* reserve(fileBytes)
     const files =
       fileBytes === null
@@ -104,5 +117,5 @@ export const wholeTaskOf = (sql: SqlClient.SqlClient) =>
         updatedAt: DateTime.fromDateUnsafe(file.updatedAt)
       }))
     }
-    return desktop === null ? task : { ...task, desktop }
+    return { ...task, ...wishesOf({ desktop, effort }) }
   })

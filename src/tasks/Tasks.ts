@@ -35,6 +35,7 @@ import {
   taskOf,
   type WholeTaskRow,
   wholeTaskColumns,
+  wishesOf,
   wholeTaskOf
 } from "./TaskRow.ts"
 import { visibleTo } from "./Visibility.ts"
@@ -135,7 +136,7 @@ export class Tasks extends Context.Service<
         yield* due === null || DateTime.isLessThanOrEqualTo(due, yield* DateTime.now)
           ? dispatch.wakeSoon
           : dispatch.wakeAt(due, input.desktop)
-        return input.desktop === undefined ? task : { ...task, desktop: input.desktop }
+        return { ...task, ...wishesOf(input) }
       })
 
       const getReserving = Effect.fn("Tasks.get")(function* (id: TaskId, reserve: Reserve) {
@@ -306,7 +307,7 @@ export class Tasks extends Context.Service<
           yield* measure(metrics.tasksEnded, 1, { status: task.status })
           yield* analytics.report(id)
         }
-        return task
+        return { ...task, ...wishesOf({ effort: patch.effort }) }
       })
 
       const drop = Effect.fnUntraced(function* (id: TaskId) {

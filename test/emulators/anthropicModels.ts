@@ -9,13 +9,16 @@ export interface ModelTraits {
   readonly sampling: boolean
   /** tool_choice any and tool. */
   readonly forcedTools: boolean
+  /** output_config.effort: platform.claude.com/docs/en/build-with-claude/effort. The words of the refusal are belief. */
+  readonly effort: boolean
 }
 
 const everything: ModelTraits = {
   prefill: true,
   thinking: ["enabled", "disabled", "adaptive", "between_tools"],
   sampling: true,
-  forcedTools: true
+  forcedTools: true,
+  effort: true
 }
 
 const named = /^claude-(opus|sonnet|haiku|fable|mythos)-(\d+)(?:-(\d{1,2}))?(?:-|$)/
@@ -37,6 +40,7 @@ export const traitsOf = (model: string): ModelTraits => {
       ...(since(5.05) && family !== "opus" && !top ? ["between_tools"] : [])
     ],
     sampling: !(top || (family === "opus" && since(4.07))),
-    forcedTools: !((family === "opus" && since(5.05)) || (top && since(5.01)))
+    forcedTools: !((family === "opus" && since(5.05)) || (top && since(5.01))),
+    effort: since(4.06) || (family === "opus" && since(4.05))
   }
 }

@@ -2,6 +2,7 @@ import type { Content, Tool, ToolConfig } from "@google/genai"
 import { maxImages } from "./googleMedia.ts"
 import { type Counted, checkContent } from "./googleParts.ts"
 import { absent, at, boolean, choice, integer, invalid, list, message } from "./googleShape.ts"
+import { isModern } from "./googleModels.ts"
 import { checkToolConfig, checkTools } from "./googleTools.ts"
 import { checkTurns } from "./googleTurns.ts"
 
@@ -33,7 +34,7 @@ export function checkRequest(value: unknown, model: string): asserts value is Ge
   checkContents(contents, counted)
   if (!absent(body.systemInstruction)) checkContent(body.systemInstruction, "system_instruction", counted)
   checkToolConfig(body, checkTools(body))
-  if (!absent(body.generationConfig)) checkGeneration(body.generationConfig)
+  if (!absent(body.generationConfig)) checkGeneration(body.generationConfig, model)
   if (counted.images > maxImages)
     throw invalid(`Please use fewer than ${maxImages} images in your request to models/${model}`)
   checkTurns(contents, model)
@@ -43,7 +44,8 @@ function checkContents(contents: ReadonlyArray<unknown>, counted: Counted): asse
   for (const [i, content] of contents.entries()) checkContent(content, at("contents", i), counted)
 }
 
-const checkGeneration = (value: unknown): void => {
+/** ai.google.dev/gemini-api/docs/thinking: levels came with Gemini 3. The words are belief. */
+const checkGeneration = (value: unknown, model: string): void => {
   const path = "generation_config"
   const config = message(value, path, generationFields)
   const most = integer(config, "maxOutputTokens", path)
@@ -59,6 +61,7 @@ const checkGeneration = (value: unknown): void => {
   boolean(thinking, "includeThoughts", here)
   const budget = integer(thinking, "thinkingBudget", here)
   const level = choice(thinking, "thinkingLevel", here, ["MINIMAL", "LOW", "MEDIUM", "HIGH"])
+  if (level !== "" && !isModern(model)) throw invalid("Thinking level is not supported for this model.")
   if (budget !== undefined && level !== "")
     throw invalid("You can only set only one of thinking budget and thinking level.")
 }

@@ -1,6 +1,6 @@
 import { OpenApi } from "effect/http-api"
 import packageJson from "../../../package.json" with { type: "json" }
-import { Role, TaskPriority, TaskType } from "../../domain/Task.ts"
+import { Effort, Role, TaskPriority, TaskType } from "../../domain/Task.ts"
 import { Api } from "../Api.ts"
 import { operations } from "./Operations.ts"
 
@@ -102,6 +102,7 @@ const newTaskForm = {
     priority: { type: "string", enum: TaskPriority.literals },
     createdBy: { type: "string", enum: Role.literals },
     scheduledFor: { type: "string", format: "date-time" },
+    effort: { type: "string", enum: Effort.literals },
     desktop: { type: "string" },
     "model[provider]": { type: "string" },
     "model[name]": { type: "string" },

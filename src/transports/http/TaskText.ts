@@ -10,7 +10,7 @@ import type { TaskFile } from "../../domain/TaskFile.ts"
 
 const instant = (at: DateTime.Utc | null) => (at === null ? null : DateTime.formatIso(at))
 
-const wireTask = ({ desktop, ...task }: Task) => ({
+const wireTask = ({ desktop, effort, ...task }: Task) => ({
   id: task.id,
   description: task.description,
   type: task.type,
@@ -28,7 +28,8 @@ const wireTask = ({ desktop, ...task }: Task) => ({
   result: task.result,
   model: task.model,
   // Undefined, it is not there.
-  desktop
+  desktop,
+  effort
 })
 
 const wireFile = (file: TaskFile) => ({
