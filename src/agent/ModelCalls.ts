@@ -6,6 +6,8 @@ import { ModelProvider } from "../domain/Model.ts"
 import type { Effort, Task } from "../domain/Task.ts"
 import type { AnsweredCall, Conversation } from "../messages/Conversations.ts"
 import { LanguageModels, ModelError, type ModelReply, type ModelRequest, StoredModel } from "../models/LanguageModel.ts"
+import { claimedWindow, ModelCatalog } from "../models/ModelCatalog.ts"
+import { ModelFacts } from "../models/ModelFacts.ts"
 import { costOf } from "../models/ModelPrices.ts"
 import { measure, metrics, timed } from "../observability/Metrics.ts"
 import { readable } from "./FileContent.ts"
@@ -70,6 +72,9 @@ export class ModelCalls extends Context.Service<
     Effect.gen(function* () {
       const settings = yield* Settings
       const models = yield* LanguageModels
+      const catalog = yield* ModelCatalog
+      const facts = yield* ModelFacts
+      const crowdedAt = yield* makeCrowdedAt
       const route = new ModelRoute(Duration.toMillis(settings.modelFallbackAfter))
       const patience = Duration.toMillis(settings.modelRetryFor)
       const generate = yield* makeGenerate
@@ -92,7 +97,7 @@ export class ModelCalls extends Context.Service<
             route.succeeded(candidate)
             const { call, content } = result.success
             const used = call.tokens.input + call.tokens.output
-            const isCrowded = candidate === stored && used >= summaryShare * windowOf(stored)
+            const isCrowded = candidate === stored && used >= crowdedAt(stored)
             return { content, call, isCrowded } satisfies Reply
           }
           const error = result.failure
@@ -139,6 +144,9 @@ export class ModelCalls extends Context.Service<
 
       const load = (model: Schema.Json) =>
         decodeStored(model).pipe(
+          Effect.tap((stored) =>
+            facts.window(stored) === undefined || facts.tariff(stored) === undefined ? catalog.renew : Effect.void
+          ),
           Effect.flatMap(({ provider }) => models.of(provider)),
           Effect.flatMap((language) => language.load),
           Effect.ignore
@@ -153,6 +161,7 @@ export class ModelCalls extends Context.Service<
 const makeGenerate = Effect.gen(function* () {
   const { applications } = yield* Settings
   const models = yield* LanguageModels
+  const facts = yield* ModelFacts
   const timeZone = DateTime.zoneMakeLocal()
   const fitPictures = yield* makeFit
   const tools = toolDefinitions(applications.map(({ name }) => name))
@@ -184,11 +193,12 @@ const makeGenerate = Effect.gen(function* () {
       effort: task.effort,
       ...finish(rendered)
     })
+    const tariff = facts.tariff({ provider: reader.provider, name: reader.model })
     const call: AnsweredCall = {
       provider: reader.provider,
       model: reader.model,
       tokens: answer.usage,
-      cost: costOf(reader.model, answer.usage),
+      cost: tariff === undefined ? null : costOf(tariff, answer.usage),
       durationMs: (yield* Clock.currentTimeMillis) - begun,
       prefix: rendered.prefix,
       askedAt: now
@@ -238,9 +248,25 @@ const asChat = <A, R>(call: Effect.Effect<A, ModelError, R>, _task: AskingTask, 
     })
   )
 
-/** Older rows may hold a window that is none. */
-const windowOf = ({ contextWindow = 0 }: StoredModel): number =>
-  contextWindow > 0 ? contextWindow : defaultContextWindow
+/** Tokens of a conversation above which it is summarised. */
+const makeCrowdedAt = Effect.gen(function* () {
+  const { contextLimit } = yield* Settings
+  const facts = yield* ModelFacts
+  return (model: StoredModel): number => {
+    const cheap = facts.tariff(model)?.long?.above ?? Number.POSITIVE_INFINITY
+    const most = Option.getOrElse(contextLimit, () => cheap)
+    return Math.min(most, summaryShare * windowOf(model, facts.window(model)))
+  }
+})
+
+/** What the task says of the window, unless less or more is known. Older rows may hold a window that is none. */
+const windowOf = ({ contextWindow = 0, provider }: StoredModel, known: number | undefined): number => {
+  const isSaid = contextWindow > 0 && !(provider === "proxy" && contextWindow === claimedWindow && known !== undefined)
+  return Math.min(
+    isSaid ? contextWindow : Number.POSITIVE_INFINITY,
+    known ?? (isSaid ? contextWindow : defaultContextWindow)
+  )
+}
 
 /** The turns with the request for a summary at their end. */
 const asking = (turns: ModelRequest["turns"]): ModelRequest["turns"] => {

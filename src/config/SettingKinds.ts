@@ -250,6 +250,25 @@ export const models = {
   secret: false
 }
 
+const Dollars = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1_000_000 }))
+
+/** Prices by model, as a JSON object. */
+export const modelPrices = {
+  schema: Schema.fromJsonString(
+    Schema.Record(
+      Schema.NonEmptyString,
+      Schema.Struct({
+        input: Dollars,
+        output: Dollars,
+        cacheRead: Schema.optionalKey(Dollars),
+        cacheWrite: Schema.optionalKey(Dollars)
+      })
+    )
+  ),
+  expected: `a JSON object of "provider/name", "name" or "provider/*" to {"input": …, "output": …, "cacheRead"?: …, "cacheWrite"?: …}`,
+  secret: false
+}
+
 const parseModelReference = (text: string) => {
   const [, provider, name] = /^(\w+)\/(.+)$/.exec(text) ?? []
   return Schema.is(ModelProvider)(provider) && name !== undefined ? Option.some({ provider, name }) : Option.none()

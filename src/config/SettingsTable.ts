@@ -144,6 +144,14 @@ const models = {
     meaning:
       'Models to offer instead of the built-in list: [{"provider":"anthropic","name":"…","title":"…","contextWindow":200000}].'
   }),
+  modelPrices: optional("BYTEBOT_MODEL_PRICES", Kind.modelPrices, {
+    meaning:
+      'Prices of models in US dollars for a million tokens, before those that are known: {"proxy/qwen3-vl":{"input":0.2,"output":0.8,"cacheRead":0.02,"cacheWrite":0.25}}; proxy/* stands for all models of the proxy.'
+  }),
+  contextLimit: optional("BYTEBOT_CONTEXT_LIMIT", Kind.integer(1_000, 100_000_000), {
+    meaning:
+      "Tokens of a conversation above which it is summarised; unset: three quarters of the model's window, or where a longer input costs more."
+  }),
   defaultModel: optional("BYTEBOT_DEFAULT_MODEL", Kind.text, {
     meaning: "Model of tasks that name none, as provider/name or name; unset: the first one offered."
   }),

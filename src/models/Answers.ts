@@ -4,7 +4,8 @@ import { boundedJson } from "../database/BoundedJson.ts"
 import { integerOf, shortened, toInteger } from "../domain/Bounds.ts"
 import type { ContentBlock, ToolUseBlock } from "../domain/ContentBlock.ts"
 import type { Model } from "../domain/Model.ts"
-import { ModelError, type ModelReply } from "./LanguageModel.ts"
+import { type ListedModel, ModelError, type ModelReply } from "./LanguageModel.ts"
+import type { Price } from "./ModelPrices.ts"
 import { withoutKeys } from "./OpenAIErrors.ts"
 
 /** Bounds of what a provider answers, the same for all providers. A provider may be any endpoint, so that no field of an answer is trusted. */
@@ -125,15 +126,26 @@ const boundedCall = ({ id, input, name }: ToolUseBlock, ids: Set<string>): ToolU
 /** Of a list of models: its length, names in characters, and windows in tokens. */
 const listLimits = { models: 1_000, name: 256, window: 100_000_000 }
 
-const usualWindow = 128_000
+/** A price is no price where it is negative, as OpenRouter has it for its router. */
+const isPrice = ({ cacheRead, cacheWrite, input, output }: Price): boolean =>
+  [input, output, cacheRead, cacheWrite].every((dollars) => Number.isFinite(dollars) && dollars >= 0)
 
-/** Models that can be named; a window that is no window is the smallest that is usual. */
-export const boundedModels = (models: ReadonlyArray<Model>): ReadonlyArray<Model> =>
+/** Models that can be named; a window or a price that is none is left out. */
+export const boundedModels = (models: ReadonlyArray<ListedModel>): ReadonlyArray<ListedModel> =>
   models
     .filter(({ name }) => name !== "" && name.length <= listLimits.name)
     .slice(0, listLimits.models)
-    .map((model) => ({
-      ...model,
-      title: shortened(model.title, listLimits.name),
-      contextWindow: model.contextWindow >= 1 ? Math.min(model.contextWindow, listLimits.window) : usualWindow
+    .map(({ contextWindow = 0, name, price, provider, title }) => ({
+      provider,
+      name,
+      title: shortened(title, listLimits.name),
+      contextWindow: contextWindow >= 1 ? Math.min(Math.floor(contextWindow), listLimits.window) : undefined,
+      price: price !== undefined && isPrice(price) ? price : undefined
     }))
+
+/** What is said of a window that is not known. */
+const usualWindow = 128_000
+
+/** The models as clients are shown them. */
+export const shownModels = (models: ReadonlyArray<ListedModel>): ReadonlyArray<Model> =>
+  models.map(({ contextWindow = usualWindow, name, provider, title }) => ({ provider, name, title, contextWindow }))

@@ -7,13 +7,6 @@ import { defaultModel, toParams } from "./AnthropicRequest.ts"
 import { boundedFetch } from "./BoundedFetch.ts"
 import { type LanguageModel, ModelError, type ModelRequest } from "./LanguageModel.ts"
 
-/** The models on offer. Names: the type definitions of the vendor's SDK (those not marked deprecated). */
-export const models: ReadonlyArray<Model> = [
-  { provider: "anthropic", name: "claude-opus-5-5", title: "Claude Opus 5.5", contextWindow: 200_000 },
-  { provider: "anthropic", name: "claude-sonnet-5-5", title: "Claude Sonnet 5.5", contextWindow: 200_000 },
-  { provider: "anthropic", name: "claude-haiku-5-5", title: "Claude Haiku 5.5", contextWindow: 200_000 }
-]
-
 /** A reply of that size takes minutes; beyond this the connection is dead. */
 const patience = Duration.minutes(10)
 

@@ -4,10 +4,10 @@ import { shortened } from "../domain/Bounds.ts"
 import { boundedModels, boundedReply } from "./Answers.ts"
 import { withEffort } from "./Effort.ts"
 import { type LanguageModel, LanguageModels, ModelError, providerTitles } from "./LanguageModel.ts"
+import { ModelFacts } from "./ModelFacts.ts"
 import { providers } from "./Providers.ts"
 
-/** The providers that the settings configure. */
-export const layer = Layer.effect(
+const languages = Layer.effect(
   LanguageModels,
   Effect.gen(function* () {
     const settings = yield* Settings
@@ -25,6 +25,9 @@ export const layer = Layer.effect(
     })
   })
 )
+
+/** The providers that the settings configure, and what is known of their models. */
+export const layer = Layer.merge(languages, ModelFacts.layer)
 
 const missing = (name: string): ModelError => {
   const provider = providers.find((one) => one.name === name)

@@ -7,13 +7,6 @@ import { toReply } from "./GoogleReply.ts"
 import { toContents, toDeclaration, toThinking } from "./GoogleRequest.ts"
 import { type LanguageModel, ModelError, type ModelRequest } from "./LanguageModel.ts"
 
-/** Of the SDK's list: the newest of each kind that can use a computer and that Google serves to everybody. */
-export const models: ReadonlyArray<Model> = [
-  { provider: "google", name: "gemini-4-argon", title: "Gemini 4 Argon", contextWindow: 1_048_576 },
-  { provider: "google", name: "gemini-3.8-flash", title: "Gemini 3.8 Flash", contextWindow: 1_048_576 },
-  { provider: "google", name: "gemini-3.5-flash-lite", title: "Gemini 3.5 Flash-Lite", contextWindow: 1_048_576 }
-]
-
 /** For stored tasks that name no model. */
 const defaultModel = "gemini-4-argon"
 

@@ -3,6 +3,7 @@ import type { ContentBlock } from "../domain/ContentBlock.ts"
 import type { Model, ModelProvider } from "../domain/Model.ts"
 import type { TokenCounts } from "../domain/ModelCall.ts"
 import type { Effort } from "../domain/Task.ts"
+import type { Price } from "./ModelPrices.ts"
 
 /**
  * A turn of a valid conversation: turns alternate, the first is the user's, every tool_use is answered by the next turn.
@@ -81,13 +82,19 @@ export interface RequestLimits {
   readonly picture: PictureLimits
 }
 
+/** A model as its provider's endpoint lists it; window (tokens) and price where it says them. */
+export interface ListedModel extends Omit<Model, "contextWindow"> {
+  readonly contextWindow: number | undefined
+  readonly price?: Price | undefined
+}
+
 /** One provider's models; interruption aborts the call. */
 export interface LanguageModel {
   /** Loads the provider's SDK, which takes a while, where that has not been done; a call does so, too. */
   readonly load: Effect.Effect<void>
   readonly generate: (request: ModelRequest) => Effect.Effect<ModelReply, ModelError>
   /** Models that the provider's endpoint lists and that can do our work (tools and images), as far as it says so. */
-  readonly list: Effect.Effect<ReadonlyArray<Model>, ModelError>
+  readonly list: Effect.Effect<ReadonlyArray<ListedModel>, ModelError>
   readonly limits: RequestLimits
 }
 

@@ -1,20 +1,20 @@
-import { STATUS_CODES } from "node:http"
-import { ByteSize, Context, Duration, Effect, Layer, Option, Schema } from "effect"
-import { HttpClient, HttpClientRequest, HttpIncomingMessage } from "effect/http"
+import { Clock, Context, Duration, Effect, FiberHandle, Layer, Option } from "effect"
 import { Settings } from "../config/Settings.ts"
 import type { Model } from "../domain/Model.ts"
-import { ModelsUnavailable, NoModelConfigured } from "../domain/TaskErrors.ts"
-import { boundedModels, decodeAnswer } from "./Answers.ts"
-import { LanguageModels } from "./LanguageModel.ts"
+import { type ModelsUnavailable, NoModelConfigured } from "../domain/TaskErrors.ts"
+import { shownModels } from "./Answers.ts"
+import { ModelFacts } from "./ModelFacts.ts"
 import { offeredModels } from "./OfferedModels.ts"
 import { providers } from "./Providers.ts"
+import { makeProxyList } from "./ProxyList.ts"
 
-const patience = Duration.seconds(10)
+/** What the original claims of every model of LiteLLM, whatever it says (golden/models.json). */
+export const claimedWindow = 128_000
 
-const largestList = ByteSize.megabytes(16)
+/** How long a proxy's list is used for new tasks before it is renewed behind them. */
+const freshFor = Duration.toMillis("5 minutes")
 
-/** What the original claims of every model of a proxy, whatever the proxy says (golden/models.json). */
-const proxyContextWindow = 128_000
+const pricePatience = Duration.seconds(5)
 
 /** Which models a task may ask for. */
 export class ModelCatalog extends Context.Service<
@@ -24,87 +24,30 @@ export class ModelCatalog extends Context.Service<
     readonly list: Effect.Effect<ReadonlyArray<Model>, ModelsUnavailable>
     /** For tasks that name none: BYTEBOT_DEFAULT_MODEL, else the first of the list. */
     readonly default: Effect.Effect<Model, ModelsUnavailable | NoModelConfigured>
+    /** Has the lists renewed, unless they are new, and waits for nothing. */
+    readonly renew: Effect.Effect<void>
+    /** Asks for prices where an endpoint has them, for a few seconds at most. */
+    readonly learnPrices: Effect.Effect<void>
   }
 >()("bytebot/ModelCatalog") {
   static readonly layer = Layer.effect(
     ModelCatalog,
     Effect.gen(function* () {
       const settings = yield* Settings
-      const client = yield* HttpClient.HttpClient
-
-      const languages = yield* LanguageModels
-      const withKey = Option.match(settings.llmProxyApiKey, {
-        onNone: () => (request: HttpClientRequest.HttpClientRequest) => request,
-        onSome: (key) => HttpClientRequest.bearerToken(key)
-      })
-
       const usable = providers.filter(({ make }) => Option.isSome(make(settings)))
       const isUsable = ({ provider }: Model) => usable.some(({ name }) => name === provider)
       const configured = Option.isSome(settings.models)
         ? Effect.succeed(settings.models.value.filter(isUsable))
         : yield* offeredModels(usable)
+      const proxied = Option.isSome(settings.llmProxyUrl) ? yield* proxyModels(settings.llmProxyUrl.value) : undefined
 
-      /** LiteLLM's own list, which says under which name a model is asked for. */
-      const ofLiteLLM = Effect.fn("ModelCatalog.ofLiteLLM")(
-        function* (url: string) {
-          const response = yield* client.execute(
-            HttpClientRequest.get(`${url.replace(/\/v\d+$/, "")}/model/info`).pipe(
-              HttpClientRequest.acceptJson,
-              withKey
-            )
-          )
-          if (response.status < 200 || response.status > 299) {
-            return yield* new ModelsUnavailable({
-              message: `Failed to fetch models from proxy: ${STATUS_CODES[response.status] ?? response.status}`
-            })
-          }
-          const { data } = yield* Effect.flatMap(
-            Effect.provideService(response.json, HttpIncomingMessage.MaxBodySize, largestList),
-            decodeModelInfo
-          )
-          return boundedModels(
-            data.map(
-              (entry): Model => ({
-                provider: "proxy",
-                name: entry.litellm_params.model,
-                title: entry.model_name,
-                contextWindow: proxyContextWindow
-              })
-            )
-          )
-        },
-        Effect.timeout(patience),
-        Effect.catchTags({
-          HttpClientError: (error) =>
-            Effect.fail(new ModelsUnavailable({ message: `Failed to fetch models from proxy: ${error.message}` })),
-          TimeoutError: () =>
-            Effect.fail(new ModelsUnavailable({ message: "Failed to fetch models from proxy: it did not answer" })),
-          SchemaError: (error) =>
-            Effect.fail(
-              new ModelsUnavailable({
-                message: `Failed to fetch models from proxy: unexpected answer. ${error.message}`
-              })
-            )
-        })
-      )
-
-      /** Other endpoints have OpenAI's list; if that fails too, LiteLLM's failure is told, as in the original. */
-      const ofProxy = (url: string) =>
-        ofLiteLLM(url).pipe(
-          Effect.catch((error) =>
-            Effect.flatMap(languages.of("proxy"), ({ list }) => list).pipe(
-              Effect.timeout(patience),
-              Effect.mapError(() => error)
-            )
-          )
-        )
-
-      const list = Option.match(settings.llmProxyUrl, { onNone: () => configured, onSome: ofProxy })
-
+      const list = proxied?.list ?? configured
       return ModelCatalog.of({
         list,
+        renew: proxied?.renew ?? Effect.asVoid(configured),
+        learnPrices: proxied === undefined ? Effect.void : Effect.ignore(Effect.timeout(proxied.list, pricePatience)),
         default: Effect.gen(function* () {
-          const models = yield* list
+          const models = yield* proxied?.recent ?? configured
           const wanted = Option.getOrUndefined(settings.defaultModel)
           const model =
             wanted === undefined
@@ -117,11 +60,26 @@ export class ModelCatalog extends Context.Service<
   )
 }
 
-/** LiteLLM's GET /model/info, as far as it is used here. */
-const decodeModelInfo = decodeAnswer(
-  Schema.Struct({
-    data: Schema.Array(
-      Schema.Struct({ model_name: Schema.String, litellm_params: Schema.Struct({ model: Schema.String }) })
-    )
+/** A proxy's models: `list` asks it each time, `recent` answers at once what it said last, once it has said something. */
+const proxyModels = Effect.fnUntraced(function* (url: string) {
+  const facts = yield* ModelFacts
+  const listOf = yield* makeProxyList
+  const renewal = yield* FiberHandle.make()
+  let last: { readonly models: ReadonlyArray<Model>; readonly at: number } | undefined
+
+  const list = Effect.gen(function* () {
+    const { isLiteLLM, models } = yield* listOf(url)
+    yield* facts.learn(models)
+    const shown = shownModels(models).map((model) => (isLiteLLM ? { ...model, contextWindow: claimedWindow } : model))
+    last = { models: shown, at: yield* Clock.currentTimeMillis }
+    return shown
+  }).pipe(Effect.withSpan("ModelCatalog.proxy"))
+
+  const renew = Effect.gen(function* () {
+    if (last !== undefined && (yield* Clock.currentTimeMillis) - last.at < freshFor) return
+    yield* FiberHandle.run(renewal, Effect.ignore(list), { onlyIfMissing: true })
   })
-)
+
+  const recent = Effect.suspend(() => (last === undefined ? list : Effect.as(renew, last.models)))
+  return { list, recent, renew }
+})

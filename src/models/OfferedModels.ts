@@ -1,6 +1,8 @@
 import { Clock, Duration, Effect, FiberHandle } from "effect"
 import type { Model } from "../domain/Model.ts"
-import { LanguageModels } from "./LanguageModel.ts"
+import { shownModels } from "./Answers.ts"
+import { LanguageModels, type ListedModel } from "./LanguageModel.ts"
+import { ModelFacts } from "./ModelFacts.ts"
 import type { providers } from "./Providers.ts"
 
 /** How long a provider's own list counts as new, and how long it is left alone when it gave none. */
@@ -15,6 +17,7 @@ const patience = Duration.seconds(30)
  */
 export const offeredModels = Effect.fnUntraced(function* (of: typeof providers) {
   const languages = yield* LanguageModels
+  const facts = yield* ModelFacts
   const renewal = yield* FiberHandle.make()
   const known = new Map(of.map(({ models, name }) => [name, models]))
   let staleAt = 0
@@ -22,6 +25,7 @@ export const offeredModels = Effect.fnUntraced(function* (of: typeof providers) 
   const renew = Effect.fn("OfferedModels.renew")(function* (provider: (typeof providers)[number]) {
     const language = yield* languages.of(provider.name)
     const listed = yield* Effect.timeout(language.list, patience)
+    yield* facts.learn(listed)
     if (listed.length > 0) known.set(provider.name, inOrder(provider.models, listed))
   })
 
@@ -48,8 +52,14 @@ export const offeredModels = Effect.fnUntraced(function* (of: typeof providers) 
   })
 })
 
-/** The built-in models that are still listed (by their name or as an alias of a dated one), then the others. */
-const inOrder = (builtIn: ReadonlyArray<Model>, listed: ReadonlyArray<Model>): ReadonlyArray<Model> => {
-  const kept = builtIn.filter(({ name }) => listed.some((one) => one.name === name || one.name.startsWith(`${name}-`)))
-  return [...kept, ...listed.filter(({ name }) => kept.every((one) => one.name !== name))]
+/**
+ * The built-in models that are still listed (by their name or as an alias of a dated one), with the window that the endpoint tells, then the
+ * others.
+ */
+const inOrder = (builtIn: ReadonlyArray<Model>, listed: ReadonlyArray<ListedModel>): ReadonlyArray<Model> => {
+  const kept = builtIn.flatMap((model) => {
+    const found = listed.find(({ name }) => name === model.name || name.startsWith(`${model.name}-`))
+    return found === undefined ? [] : [{ ...model, contextWindow: found.contextWindow ?? model.contextWindow }]
+  })
+  return [...kept, ...shownModels(listed.filter(({ name }) => kept.every((one) => one.name !== name)))]
 }

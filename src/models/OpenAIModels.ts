@@ -1,4 +1,5 @@
 import type { Model } from "../domain/Model.ts"
+import { offered, openAIWindow, versionOf } from "./ModelTable.ts"
 
 /** What is told of a model by its name, because the API does not say it. Source: developers.openai.com/api/docs/models. */
 export interface ModelTraits {
@@ -10,12 +11,6 @@ export interface ModelTraits {
   readonly marksPhases: boolean
   /** Sees pictures at full size, as coordinates need it, where others know "high" at most. */
   readonly seesOriginals: boolean
-}
-
-/** 5.4 of gpt-5.4-mini, also when it is fine-tuned; 0 for other names. */
-const versionOf = (name: string): number => {
-  const [, major = "0", minor = "0"] = /^(?:ft:)?gpt-(\d+)(?:\.(\d+))?/.exec(name) ?? []
-  return Number(`${major}.${minor}`)
 }
 
 const isOSeries = (name: string): boolean => /^(?:ft:)?o\d/.test(name)
@@ -31,29 +26,7 @@ export const traitsOf = (name: string): ModelTraits => {
   }
 }
 
-const contextWindowOf = (name: string): number => {
-  const version = versionOf(name)
-  if (version >= 5.4) return /-(mini|nano)(-|$)/.test(name) ? 400_000 : 1_050_000
-  if (version >= 5) return /-chat-latest$/.test(name) ? 128_000 : 400_000
-  if (version >= 4.1) return 1_047_576
-  return isOSeries(name) ? 200_000 : 128_000
-}
-
-const offered = (name: string, title: string): Model => ({
-  provider: "openai",
-  name,
-  title,
-  contextWindow: contextWindowOf(name)
-})
-
-/** The models on offer. Names: the type definitions of the vendor's SDK (those not marked deprecated, of each kind the newest). */
-export const models: ReadonlyArray<Model> = [
-  offered("gpt-6.1-sol", "GPT-6.1 Sol"),
-  offered("gpt-6-astra", "GPT-6 Astra"),
-  offered("gpt-6.1-terra", "GPT-6.1 Terra"),
-  offered("gpt-6-luna", "GPT-6 Luna"),
-  offered("gpt-5.6-sol", "GPT-5.6 Sol")
-]
+const models = offered("openai")
 
 /** For stored tasks that name no model. */
 export const defaultModel = "gpt-6.1-sol"
@@ -72,7 +45,15 @@ const isOurs = (id: string): boolean => {
 export const fromListed = (ids: ReadonlyArray<string>): ReadonlyArray<Model> =>
   ids
     .filter((id) => isOurs(id) && !ids.some((other) => other !== id && other === id.replace(/-\d{4}-\d\d-\d\d$/, "")))
-    .map((id) => models.find(({ name }) => name === id) ?? offered(id, id))
+    .map(
+      (id): Model =>
+        models.find(({ name }) => name === id) ?? {
+          provider: "openai",
+          name: id,
+          title: id,
+          contextWindow: openAIWindow(id)
+        }
+    )
 
 /** Whether the text is the id of a reasoning item; encrypted reasoning never begins so. */
 export const isReasoningId = (text: string): boolean => /^rs_[\w-]{1,200}$/.test(text)

@@ -5,8 +5,8 @@ import type { Model, ModelProvider } from "../domain/Model.ts"
 import * as Anthropic from "./Anthropic.ts"
 import * as Google from "./Google.ts"
 import type { LanguageModel } from "./LanguageModel.ts"
+import { offered } from "./ModelTable.ts"
 import * as OpenAI from "./OpenAI.ts"
-import * as OpenAIModels from "./OpenAIModels.ts"
 import * as Proxy from "./Proxy.ts"
 
 interface Provider {
@@ -24,7 +24,7 @@ export const providers: ReadonlyArray<Provider> = [
   {
     name: "anthropic",
     needs: settingsTable.anthropicApiKey.name,
-    models: Anthropic.models,
+    models: offered("anthropic"),
     make: ({ anthropicApiKey, anthropicBaseUrl }) =>
       Option.map(anthropicApiKey, (apiKey) =>
         Anthropic.make({ apiKey, baseUrl: Option.getOrUndefined(anthropicBaseUrl) })
@@ -33,14 +33,14 @@ export const providers: ReadonlyArray<Provider> = [
   {
     name: "openai",
     needs: settingsTable.openaiApiKey.name,
-    models: OpenAIModels.models,
+    models: offered("openai"),
     make: ({ openaiApiKey, openaiBaseUrl }) =>
       Option.map(openaiApiKey, (apiKey) => OpenAI.make({ apiKey, baseUrl: Option.getOrUndefined(openaiBaseUrl) }))
   },
   {
     name: "google",
     needs: settingsTable.geminiApiKey.name,
-    models: Google.models,
+    models: offered("google"),
     make: ({ geminiApiKey, geminiBaseUrl }) =>
       Option.map(geminiApiKey, (apiKey) => Google.make({ apiKey, baseUrl: Option.getOrUndefined(geminiBaseUrl) }))
   },

@@ -5,6 +5,7 @@ import type { LanguageModel, ModelError, ModelRequest } from "./LanguageModel.ts
 import type { OpenAIProblem } from "./OpenAIErrors.ts"
 import { loadOpenAI } from "./OpenAISdk.ts"
 import { toModelError } from "./ProxyErrors.ts"
+import { fromOpenAIList } from "./ProxyModels.ts"
 import { toReply } from "./ProxyReply.ts"
 import { defaultModel, toBody } from "./ProxyRequest.ts"
 
@@ -17,9 +18,6 @@ const limits = {
   images: 50,
   picture: { bytes: 5 * 1024 * 1024, side: 8000, bestSide: 2000 }
 }
-
-/** What a proxy's list says of no model. */
-const contextWindow = 128_000
 
 /**
  * Where the API may be: LiteLLM has it at its root and under /v1, Ollama, LM Studio and vLLM under /v1 alone; OpenRouter's URL ends in
@@ -76,7 +74,7 @@ export const make = (options: { readonly url: string; readonly apiKey: Redacted.
     const list = Effect.gen(function* () {
       const answer = yield* inWords(ask("get", "/models"))
       const { data } = yield* Effect.mapError(decodeModels(answer), () => unexpectedShape("The LLM proxy's", answer))
-      return data.map(({ id }) => ({ provider: "proxy" as const, name: id, title: id, contextWindow }))
+      return fromOpenAIList(data)
     }).pipe(Effect.withSpan("Proxy.list"))
 
     return { load: Effect.asVoid(loaded), generate, list, limits } satisfies LanguageModel
@@ -89,4 +87,4 @@ const inWords = <A>(effect: Effect.Effect<A, ModelError | OpenAIProblem>): Effec
   Effect.catchTag(effect, "OpenAIProblem", (problem) => Effect.fail(toModelError(problem)))
 
 /** Of GET /v1/models. */
-const decodeModels = decodeAnswer(Schema.Struct({ data: Schema.Array(Schema.Struct({ id: Schema.String })) }))
+const decodeModels = decodeAnswer(Schema.Struct({ data: Schema.Array(Schema.Json) }))

@@ -38,6 +38,7 @@ import {
   wishesOf,
   wholeTaskOf
 } from "./TaskRow.ts"
+import { makeCheckPrices } from "./TaskPrices.ts"
 import { visibleTo } from "./Visibility.ts"
 
 /** Tasks as their users see and steer them: a task of somebody else is as if absent. Every change is committed, with its event, before the effect returns. */
@@ -125,12 +126,15 @@ export class Tasks extends Context.Service<
           : Effect.fail(new InvalidRequest({ message: `files[${large}]: expected at most ${maxFileSize} bytes` }))
       }
 
+      const checkPrices = yield* makeCheckPrices
+
       const create = Effect.fn("Tasks.create")(function* (input: NewTask) {
         const id = input.id ?? TaskId.make(randomUUID())
         yield* Effect.annotateCurrentSpan({ "task.id": id })
         yield* checkDesktop(input.desktop)
         yield* checkFiles(input.files)
         const model = input.model ?? (yield* catalog.default)
+        yield* checkPrices(model)
         const task = yield* insert(id, randomUUID(), input, model)
         const due = task.scheduledFor
         yield* due === null || DateTime.isLessThanOrEqualTo(due, yield* DateTime.now)

@@ -289,6 +289,8 @@ describe("bad values", () => {
     GOOGLE_GEMINI_BASE_URL: "http://",
     BYTEBOT_LLM_PROXY_URL: "http://proxy/?x=1",
     BYTEBOT_MODELS: '[{"provider": "anthropic", "name": "x", "contextwindow": 1}]',
+    BYTEBOT_MODEL_PRICES: '{"proxy/qwen":{"input":-1,"output":1}}',
+    BYTEBOT_CONTEXT_LIMIT: "10",
     BYTEBOT_MODEL_EFFORT: "most",
     BYTEBOT_MODEL_FALLBACKS: "anthropic/claude-haiku-5-5,claude",
     BYTEBOT_MODEL_FALLBACK_AFTER: "-1",

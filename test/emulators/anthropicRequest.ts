@@ -173,7 +173,8 @@ const checkModel = (traits: ModelTraits, body: Fields, thinking: string | undefi
     )
   }
   const effort = absent(body.output_config) ? undefined : dictionary(body.output_config, "output_config").effort
-  if (!traits.effort && (effort === "low" || effort === "medium" || effort === "high")) throw invalid("", "This model does not support the effort parameter.")
+  if (!traits.effort && (effort === "low" || effort === "medium" || effort === "high"))
+    throw invalid("", "This model does not support the effort parameter.")
   const thinks = thinking === "enabled" || thinking === "adaptive"
   for (const key of samplingKeys) {
     if (absent(body[key])) continue
