@@ -3,7 +3,7 @@ import { Rpc, RpcGroup, RpcMiddleware } from "effect/rpc"
 import { Forbidden, Unauthorized } from "../domain/AccountErrors.ts"
 import type { Caller } from "../domain/Caller.ts"
 import { DesktopStatus } from "../domain/Desktop.ts"
-import { TooManyOpen, TooManyRequests } from "../domain/LimitErrors.ts"
+import { ServiceBusy, TooManyOpen, TooManyRequests } from "../domain/LimitErrors.ts"
 import { Message } from "../domain/Message.ts"
 import { Model } from "../domain/Model.ts"
 import { TaskUsage } from "../domain/ModelCall.ts"
@@ -53,7 +53,7 @@ export class RpcApi extends RpcGroup.make(
   Rpc.make("GetTask", {
     payload: task,
     success: TaskWithFiles,
-    error: Schema.Union([TaskNotFound, DatabaseUnavailable])
+    error: Schema.Union([TaskNotFound, ServiceBusy, DatabaseUnavailable])
   }),
   Rpc.make("ListTasks", {
     payload: { ...page, statuses: Schema.optionalKey(Schema.Array(TaskStatus)) },

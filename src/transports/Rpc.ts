@@ -15,7 +15,7 @@ import { DesktopStates } from "../tasks/DesktopStates.ts"
 import { Tasks } from "../tasks/Tasks.ts"
 import { Usage } from "../tasks/Usage.ts"
 import { newTaskOf } from "./NewTaskOf.ts"
-import { CurrentConnection, type RpcConnection, RpcConnections } from "./RpcConnection.ts"
+import { CurrentConnection, CurrentReserve, type RpcConnection, RpcConnections } from "./RpcConnection.ts"
 import { checkedJson } from "./RpcMessages.ts"
 import * as RpcProtocol from "./RpcProtocol.ts"
 
@@ -86,7 +86,7 @@ const handlers = RpcApi.toLayer(
       Stream.unwrap(Effect.map(feed.watch(wanted), (items) => Stream.mapEffect(items, typed)))
     return RpcApi.of({
       CreateTask: (payload) => tasks.create(newTaskOf(payload)),
-      GetTask: ({ id }) => tasks.get(id),
+      GetTask: ({ id }) => Effect.flatMap(CurrentReserve, (reserve) => tasks.getReserving(id, reserve)),
       ListTasks: ({ limit = 10, page = 1, statuses = [] }) => tasks.list({ limit, from: { page }, statuses }),
       DeleteTask: ({ id }) => tasks.remove(id),
       TakeOverTask: ({ id }) => tasks.takeover(id),

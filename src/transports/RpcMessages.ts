@@ -20,8 +20,11 @@ const isMessage = Schema.is(
   ])
 )
 
+/** Most messages of a frame: Effect's client sends each in one of its own. */
+const mostMessages = 32
+
 /**
- * JSON, as Effect's own serialization, but that frames of too many values, and what is no message, throw here, which the server answers
+ * JSON, as Effect's own serialization, but that frames of too many values or messages, and what is no message, throw here, which the server answers
  * with a defect, and not where it would fail on it.
  */
 export const checkedJson = RpcSerialization.RpcSerialization.of({
@@ -35,6 +38,7 @@ export const checkedJson = RpcSerialization.RpcSerialization.of({
         const problem = shapeProblem(text)
         if (problem !== undefined) throw new Error(problem)
         const messages = decode(text)
+        if (messages.length > mostMessages) throw new Error(`A frame has at most ${mostMessages} messages`)
         if (!messages.every((message) => isMessage(message))) throw new Error("This is no message of Effect RPC")
         return messages
       }

@@ -1,8 +1,8 @@
-import { readFile } from "node:fs/promises"
 import { connect } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
 import { engineSocket, frame, rawWebSocket } from "../support/EngineClient.ts"
+import { peakOf } from "../support/Memory.ts"
 import { call } from "../support/RpcSocket.ts"
 import { freePort, spawnService, untilReady } from "../support/ServiceProcess.ts"
 import { migrated } from "../support/TestDatabase.ts"
@@ -10,18 +10,12 @@ import { migrated } from "../support/TestDatabase.ts"
 /** Hostile connections of one address at a time. */
 const connections = 200
 
-/** Bytes of memory that the service may take meanwhile, and milliseconds in which `/health` has to answer. */
-const mostMemory = 512 * 1024 * 1024
+/** Bytes of memory that the service may take at its peak, and milliseconds in which `/health` has to answer. */
+const mostMemory = 400 * 1024 * 1024
 const healthWithin = 1_000
 
 /** Times that health is asked while the connections are open. */
 const rounds = 30
-
-/** What the process has in memory. */
-const kilobytesOf = async (pid: number): Promise<number> => {
-  const status = await readFile(`/proc/${pid}/status`, "utf8")
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1])
-}
 
 /** A connection on which bytes are written, and nothing is read. */
 const deaf = (url: string, bytes: string | Buffer) =>
@@ -122,7 +116,6 @@ describe("200 hostile connections of one address", () => {
           discard: true
         })
         let slowest = 0
-        let largest = 0
         for (let round = 0; round < rounds; round++) {
           const begun = performance.now()
           const { status } = yield* Effect.tryPromise(() => fetch(`${service.url}/health`)).pipe(
@@ -130,8 +123,8 @@ describe("200 hostile connections of one address", () => {
           )
           assert.strictEqual(status, 200, service.output().slice(-2_000))
           slowest = Math.max(slowest, performance.now() - begun)
-          largest = Math.max(largest, (yield* Effect.promise(() => kilobytesOf(service.pid))) * 1024)
         }
+        const largest = yield* peakOf(service.pid)
         yield* Effect.logInfo(`health ${Math.round(slowest)} ms, memory ${Math.round(largest / megabyte)} MB`)
         assert.isBelow(largest, mostMemory, "bytes of memory")
         assert.isBelow(slowest, healthWithin, "milliseconds of the slowest health answer")

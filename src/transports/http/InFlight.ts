@@ -36,12 +36,22 @@ export class ByteBudget {
   lease(response: Closing): ByteLease {
     const known = this.leases.get(response)
     if (known !== undefined) return known
-    const lease = new ByteLease((more) => {
-      this.held += more
-    }, this)
+    const lease = this.begin()
     this.leases.set(response, lease)
     response.once("close", () => lease.set(0))
     return lease
+  }
+
+  /** What ends with the scope. */
+  readonly scoped = Effect.acquireRelease(
+    Effect.sync(() => this.begin()),
+    (lease) => Effect.sync(() => lease.set(0))
+  )
+
+  private begin(): ByteLease {
+    return new ByteLease((more) => {
+      this.held += more
+    }, this)
   }
 }
 
@@ -81,7 +91,7 @@ export class ByteLease {
 const readsAtOnce = 1
 
 /** How long a request waits for memory before it is refused. */
-const patience = Duration.seconds(5)
+export const patience = Duration.seconds(5)
 
 /** What large requests hold in memory. Small bodies and answers are not counted: they are always taken. */
 export class InFlight extends Context.Service<
