@@ -58,7 +58,7 @@ export class RpcApi extends RpcGroup.make(
   Rpc.make("ListTasks", {
     payload: { ...page, statuses: Schema.optionalKey(Schema.Array(TaskStatus)) },
     success: Schema.Struct({ tasks: Schema.Array(Task), total: Schema.Int }),
-    error: DatabaseUnavailable
+    error: Schema.Union([ServiceBusy, DatabaseUnavailable])
   }),
   Rpc.make("DeleteTask", { payload: task, error: Schema.Union([TaskNotFound, DatabaseUnavailable]) }),
   Rpc.make("TakeOverTask", {
@@ -80,12 +80,12 @@ export class RpcApi extends RpcGroup.make(
   Rpc.make("AddMessage", {
     payload: { ...task, message: NonEmptyText },
     success: TaskWithFiles,
-    error: Schema.Union([TaskNotFound, DatabaseUnavailable])
+    error: Schema.Union([TaskNotFound, ServiceBusy, DatabaseUnavailable])
   }),
   Rpc.make("ListMessages", {
     payload: { ...task, ...page },
     success: Schema.Array(Message),
-    error: DatabaseUnavailable
+    error: Schema.Union([ServiceBusy, DatabaseUnavailable])
   }),
   Rpc.make("ListModels", { success: Schema.Array(Model), error: ModelsUnavailable }),
   Rpc.make("ListDesktops", { success: Schema.Array(DesktopStatus), error: DatabaseUnavailable }),

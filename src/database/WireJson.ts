@@ -20,6 +20,10 @@ export const fileJson = (alias: string): string =>
   `'data', ${alias}."data", 'createdAt', ${instant(`${alias}."createdAt"`)}, 'updatedAt', ${instant(`${alias}."updatedAt"`)}, ` +
   `'taskId', ${alias}."taskId")`
 
+/** SQL: bytes that the jsonb has as text, at most. What is compressed may be a hundred times as large as what is stored. */
+export const jsonSize = (column: string): string =>
+  `CASE WHEN pg_column_compression(${column}) IS NULL THEN pg_column_size(${column}) ELSE octet_length(${column}::text) END`
+
 /** The content of the row `alias`: an array, also where older writers stored something else. */
 export const messageContent = (alias: string): string =>
   `CASE jsonb_typeof(${alias}."content") WHEN 'array' THEN ${alias}."content" ELSE jsonb_build_array(${alias}."content") END`

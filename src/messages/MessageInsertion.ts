@@ -4,7 +4,7 @@ import { gathered } from "../database/Gathered.ts"
 import { type Fields, recordStatement } from "../database/RecordStatement.ts"
 import type { CallerIdentity } from "../domain/Caller.ts"
 import type { TaskId } from "../domain/Task.ts"
-import { type WholeTaskRow, wholeTaskColumns } from "../tasks/TaskRow.ts"
+import { fileBytes, taskSize, type WholeTaskRow, wholeTaskColumns } from "../tasks/TaskRow.ts"
 
 /** What a user says of a task. */
 export interface UserMessage {
@@ -13,11 +13,13 @@ export interface UserMessage {
   readonly text: string
   readonly at: Date
   readonly caller: CallerIdentity
+  /** Bytes that the answer may have: where the task's texts and files are larger, nothing is stored and the texts are not read. */
+  readonly room: number
 }
 
 /**
  * Stores the message, once, whose id it is given, those that come together in one statement; answers the task, if there is one for the
- * caller.
+ * caller. It is not stored where the task has no room (`isRead` is false).
  */
 export const makeInsertMessage = (sql: SqlClient.SqlClient) => {
   const insertRecords = insertion(sql)
@@ -31,14 +33,15 @@ export const makeInsertMessage = (sql: SqlClient.SqlClient) => {
   )
 }
 
-const recordOf = ({ at, caller, id, taskId, text }: UserMessage, index: number) => ({
+const recordOf = ({ at, caller, id, room, taskId, text }: UserMessage, index: number) => ({
   index,
   id,
   taskId,
   content: [{ type: "text", text }],
   at: at.toISOString(),
   userId: caller.userId,
-  seesAll: caller.seesAll
+  seesAll: caller.seesAll,
+  room
 })
 
 const fields: Fields<ReturnType<typeof recordOf>> = {
@@ -48,7 +51,8 @@ const fields: Fields<ReturnType<typeof recordOf>> = {
   content: "jsonb",
   at: "timestamp(3)",
   userId: "text",
-  seesAll: "boolean"
+  seesAll: "boolean",
+  room: "float8"
 }
 
 // The task's row is locked first by every writer of messages: so positions and events follow the order of commits.
@@ -56,14 +60,14 @@ const insertion = recordStatement<ReturnType<typeof recordOf>, WholeTaskRow & { 
   fields,
   (records) => `
   WITH new AS (${records}), task AS (
-    SELECT n."index", t.* FROM new n JOIN "Task" t ON t."id" = n."taskId" AND (n."seesAll" OR n."userId" = t."userId")
+    SELECT n."index", n."room" >= ${taskSize("t")} + coalesce(${fileBytes("t")}, 0) AS "fits", t.* FROM new n JOIN "Task" t ON t."id" = n."taskId" AND (n."seesAll" OR n."userId" = t."userId")
     ORDER BY t."id" FOR NO KEY UPDATE OF t
   ), message AS (
     INSERT INTO "Message" ("id", "content", "role", "createdAt", "updatedAt", "taskId", "userId")
-    SELECT n."id", n."content", 'USER', n."at", n."at", n."taskId", n."userId" FROM new n JOIN task ON task."index" = n."index" ORDER BY n."index"
+    SELECT n."id", n."content", 'USER', n."at", n."at", n."taskId", n."userId" FROM new n JOIN task ON task."index" = n."index" AND task."fits" ORDER BY n."index"
     ON CONFLICT ("id") DO NOTHING RETURNING "id", "taskId", "createdAt"
   ), event AS (
     INSERT INTO "TaskEvent" ("taskId", "kind", "messageId", "createdAt") SELECT "taskId", 'new_message', "id", "createdAt" FROM message
   )
-  SELECT task."index", ${wholeTaskColumns("task")} FROM task`
+  SELECT task."index", ${wholeTaskColumns("task", 'task."fits"')} FROM task`
 )

@@ -1,6 +1,6 @@
 import { hash } from "node:crypto"
 import { Schema } from "effect"
-import { messageContent } from "../database/WireJson.ts"
+import { jsonSize, messageContent } from "../database/WireJson.ts"
 import { withImageUrls } from "../domain/MessageImages.ts"
 import type { Role } from "../domain/Task.ts"
 import { compactArray } from "./JsonText.ts"
@@ -27,9 +27,8 @@ export interface MessageRow {
   readonly size: number
 }
 
-/** SQL: bytes that the content of the row `alias` has, at most. What is compressed may be a hundred times as large as what is stored. */
-export const contentSize = (alias: string): string =>
-  `CASE WHEN pg_column_compression(${alias}."content") IS NULL THEN pg_column_size(${alias}."content") ELSE octet_length(${alias}."content"::text) END`
+/** SQL: bytes that the content of the row `alias` has, at most. */
+export const contentSize = (alias: string): string => jsonSize(`${alias}."content"`)
 
 /** Bytes that a small content takes up in the table at the most. */
 const small = 4096

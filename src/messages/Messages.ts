@@ -1,13 +1,14 @@
 import { randomUUID } from "node:crypto"
-import { Context, DateTime, Effect, Layer, Option, Schema } from "effect"
+import { Context, DateTime, Effect, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { repeatable } from "../database/DatabaseRetry.ts"
 import { messageJson } from "../database/WireJson.ts"
 import { Caller } from "../domain/Caller.ts"
+import type { ServiceBusy } from "../domain/LimitErrors.ts"
 import { Message } from "../domain/Message.ts"
 import type { TaskId, TaskWithFiles } from "../domain/Task.ts"
 import { type DatabaseUnavailable, TaskNotFound } from "../domain/TaskErrors.ts"
-import { type Reserve, wholeTaskOf } from "../tasks/TaskRow.ts"
+import { type Reserve, smallSize, wholeTaskOf } from "../tasks/TaskRow.ts"
 import { visibleTo } from "../tasks/Visibility.ts"
 import { makeInsertMessage } from "./MessageInsertion.ts"
 import { contentSize, type MessageRow, messageColumns } from "./MessagePage.ts"
@@ -16,12 +17,13 @@ import { contentSize, type MessageRow, messageColumns } from "./MessagePage.ts"
 export class Messages extends Context.Service<
   Messages,
   {
-    /** Oldest first, `page` counts from 1; an unknown task has none. */
+    /** Oldest first, `page` counts from 1; an unknown task has none. `reserve` is asked before the contents are read. */
     readonly list: (options: {
       readonly taskId: TaskId
       readonly page: number
       readonly limit: number
-    }) => Effect.Effect<ReadonlyArray<Message>, DatabaseUnavailable, Caller>
+      readonly reserve: Reserve
+    }) => Effect.Effect<ReadonlyArray<Message>, ServiceBusy | DatabaseUnavailable, Caller>
     /** The same as rows of `MessagePage`, to pass the stored text on; contents beyond the first `room` bytes are not read. */
     readonly rows: (options: {
       readonly taskId: TaskId
@@ -33,13 +35,13 @@ export class Messages extends Context.Service<
     readonly rowsOf: (ids: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<MessageRow>, DatabaseUnavailable>
     /**
      * Stores a USER text message, in whatever status the task is; answers the task with its files, as the original does. `reserve` is asked
-     * before these are read: the message is stored by then, so that its refusal is a defect.
+     * for these before: what it refuses is not stored.
      */
     readonly addUserMessage: (
       taskId: TaskId,
       text: string,
-      reserve?: Reserve
-    ) => Effect.Effect<TaskWithFiles, TaskNotFound | DatabaseUnavailable, Caller>
+      reserve: Reserve
+    ) => Effect.Effect<TaskWithFiles, TaskNotFound | ServiceBusy | DatabaseUnavailable, Caller>
   }
 >()("bytebot/Messages") {
   static readonly layer = Layer.effect(
@@ -70,9 +72,13 @@ export class Messages extends Context.Service<
         readonly taskId: TaskId
         readonly page: number
         readonly limit: number
+        readonly reserve: Reserve
       }) {
         yield* Effect.annotateCurrentSpan({ "task.id": options.taskId })
-        const rows = yield* sql`SELECT ${sql.literal(messageJson("message"))} AS message ${yield* pageOf(options)}`
+        const page = yield* pageOf(options)
+        const sizes = yield* sql<{ readonly size: number }>`SELECT ${size} ${page}`
+        yield* options.reserve(sizes.reduce((sum, message) => sum + message.size, 0))
+        const rows = yield* sql`SELECT ${sql.literal(messageJson("message"))} AS message ${page}`
         return (yield* decodeRows(rows)).map((row) => row.message)
       }, repeatable)
 
@@ -99,17 +105,23 @@ export class Messages extends Context.Service<
       const insert = Effect.fnUntraced(function* (id: string, taskId: TaskId, text: string, reserve: Reserve) {
         const caller = yield* Caller
         const at = DateTime.toDateUtc(yield* DateTime.now)
-        const task = yield* insertMessage({ id, taskId, text, at, caller })
-        return Option.isNone(task) ? yield* new TaskNotFound({ id: taskId }) : yield* wholeTask(task.value, reserve)
+        const message = { id, taskId, text, at, caller }
+        const notFound = Effect.mapError(() => new TaskNotFound({ id: taskId }))
+        const first = yield* notFound(Effect.fromOption(yield* insertMessage({ ...message, room: smallSize })))
+        if (first.isRead) return yield* wholeTask(first, () => Effect.void)
+        const size = first.textBytes + (first.fileBytes ?? 0)
+        yield* reserve(size)
+        const second = yield* insertMessage({ ...message, room: Number.MAX_SAFE_INTEGER })
+        return yield* wholeTask(yield* notFound(Effect.fromOption(second)), () => Effect.void)
       }, repeatable)
 
       const addUserMessage = Effect.fn("Messages.addUserMessage")(function* (
         taskId: TaskId,
         text: string,
-        reserve: Reserve = () => Effect.void
+        reserve: Reserve
       ) {
         yield* Effect.annotateCurrentSpan({ "task.id": taskId })
-        return yield* Effect.catchTag(insert(randomUUID(), taskId, text, reserve), "ServiceBusy", Effect.die)
+        return yield* insert(randomUUID(), taskId, text, reserve)
       })
 
       return Messages.of({ list, rows, rowsOf, addUserMessage })

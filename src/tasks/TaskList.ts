@@ -5,7 +5,7 @@ import { Caller } from "../domain/Caller.ts"
 import type { Role, Task, TaskPriority, TaskStatus, TaskType } from "../domain/Task.ts"
 import type { TaskCursor } from "../domain/TaskCursor.ts"
 import { countOf } from "./TaskCounts.ts"
-import { type TaskRow, taskColumns, taskOf } from "./TaskRow.ts"
+import { type TaskRow, taskColumns, taskOf, taskSize } from "./TaskRow.ts"
 import { visibleTo } from "./Visibility.ts"
 
 /** Which tasks to list: those for which every condition holds that is there. */
@@ -22,10 +22,14 @@ export interface TaskFilter {
 export interface TaskListOptions extends TaskFilter {
   readonly limit: number
   readonly from: { readonly page: number } | { readonly after: TaskCursor | null }
+  /** Bytes of texts that may be read. */
+  readonly room: number
 }
 
 export interface TaskList {
   readonly tasks: ReadonlyArray<Task>
+  /** The rest of the page, for which there was no room: `Tasks.withIds` reads it. */
+  readonly unread: ReadonlyArray<{ readonly id: string; readonly size: number }>
   /** Of all that match. */
   readonly total: number
   /** The last task of a page that was asked for by `after`, if there are older ones. */
@@ -34,7 +38,8 @@ export interface TaskList {
 
 /** Lists tasks, newest first. */
 export const listTasks = (sql: SqlClient.SqlClient) => {
-  const columns = sql.literal(taskColumns("task"))
+  const columns = sql.literal(taskColumns("task", `task."upToHere" <= room."bytes"`))
+  const size = sql.literal(taskSize("task"))
   const newestFirst = sql.literal(`task."createdAt" DESC, task."position" DESC`)
 
   /** The texts are literals of ours, so they may stand in the statement. One is asked for by =, as the index then has the tasks in order. */
@@ -55,7 +60,7 @@ export const listTasks = (sql: SqlClient.SqlClient) => {
   const hasWords = (text: string) =>
     sql`"descriptionWords"(task."description") @@ to_tsquery('simple', ${wordBeginnings(text)})`
 
-  return Effect.fn("Tasks.list")(function* ({ from, limit, ...filter }: TaskListOptions) {
+  return Effect.fn("Tasks.list")(function* ({ from, limit, room, ...filter }: TaskListOptions) {
     const caller = yield* Caller
     const conditions = conditionsOf(filter)
     const wanted = sql.and([visibleTo(sql, caller, "task"), ...conditions])
@@ -90,11 +95,17 @@ export const listTasks = (sql: SqlClient.SqlClient) => {
       SELECT page."total", page."next", task.* FROM (
         SELECT (${count}) AS "total", ${last} AS "next"
       ) page LEFT JOIN LATERAL (
-        SELECT ${columns}, task."position" FROM ${source} task WHERE ${wanted} AND ${beyond} ORDER BY ${newestFirst} ${most} ${offset}
+        SELECT ${columns}, task."position", task."size"::float8 AS "size", task."upToHere" <= room."bytes" AS "isRead" FROM (
+          SELECT *, sum(task."size") OVER (ORDER BY ${newestFirst} ROWS UNBOUNDED PRECEDING) AS "upToHere" FROM (
+            SELECT task.*, ${size} AS "size" FROM ${source} task WHERE ${wanted} AND ${beyond} ORDER BY ${newestFirst} ${most} ${offset}
+          ) task
+        ) task CROSS JOIN (SELECT ${room}::bigint AS "bytes") room
       ) task ON TRUE ORDER BY ${newestFirst}`
-    const tasks = rows.flatMap((row) => (row.id === null ? [] : [taskOf(row)]))
+    const found = rows.flatMap((row) => (row.id === null ? [] : [row]))
+    const tasks = found.filter(({ isRead }) => isRead).map(taskOf)
+    const unread = found.slice(tasks.length).map(({ id, size }) => ({ id, size }))
     const { next, total } = rows[0] ?? { next: null, total: 0 }
-    return { tasks, total, next: next === null ? Option.none() : Option.some(yield* decodeCursor(next)) }
+    return { tasks, unread, total, next: next === null ? Option.none() : Option.some(yield* decodeCursor(next)) }
   }, repeatable)
 }
 
@@ -114,4 +125,7 @@ const decodeCursor = Schema.decodeUnknownEffect(
 )
 
 /** A task of the page; all its columns are null where there is none. */
-type PageRow = (TaskRow | { readonly id: null }) & { readonly total: number; readonly next: unknown }
+type PageRow = ((TaskRow & { readonly isRead: boolean; readonly size: number }) | { readonly id: null }) & {
+  readonly total: number
+  readonly next: unknown
+}

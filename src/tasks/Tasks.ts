@@ -33,6 +33,7 @@ import {
   type TaskRow,
   taskColumns,
   taskOf,
+  tasksOf,
   type WholeTaskRow,
   wholeTaskColumns,
   wishesOf,
@@ -57,6 +58,8 @@ export class Tasks extends Context.Service<
     readonly get: (id: TaskId) => Effect.Effect<TaskWithFiles, TaskNotFound | DatabaseUnavailable, Caller>
     /** Newest first. */
     readonly list: (options: TaskListOptions) => Effect.Effect<TaskList, DatabaseUnavailable, Caller>
+    /** Tasks that the caller was given in a list; those that are gone are left out. */
+    readonly withIds: (ids: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<Task>, DatabaseUnavailable>
     /** The RUNNING task that was taken up last, if any. */
     readonly inProgress: Effect.Effect<Option.Option<Task>, DatabaseUnavailable, Caller>
     /** Changes fields of the task as somebody from outside sees fit; a run that goes on ends when the status changes (see `TaskPatch`). */
@@ -339,6 +342,7 @@ export class Tasks extends Context.Service<
         get,
         getReserving,
         list: listTasks(sql),
+        withIds: Effect.fn("Tasks.withIds")(tasksOf(sql), repeatable),
         inProgress,
         update,
         remove,

@@ -12,6 +12,7 @@ import { RequestLimits } from "../limits/RequestLimits.ts"
 import { Messages } from "../messages/Messages.ts"
 import { ModelCatalog } from "../models/ModelCatalog.ts"
 import { DesktopStates } from "../tasks/DesktopStates.ts"
+import { smallSize } from "../tasks/TaskRow.ts"
 import { Tasks } from "../tasks/Tasks.ts"
 import { Usage } from "../tasks/Usage.ts"
 import { newTaskOf } from "./NewTaskOf.ts"
@@ -87,14 +88,23 @@ const handlers = RpcApi.toLayer(
     return RpcApi.of({
       CreateTask: (payload) => tasks.create(newTaskOf(payload)),
       GetTask: ({ id }) => Effect.flatMap(CurrentReserve, (reserve) => tasks.getReserving(id, reserve)),
-      ListTasks: ({ limit = 10, page = 1, statuses = [] }) => tasks.list({ limit, from: { page }, statuses }),
+      ListTasks: ({ limit = 10, page = 1, statuses = [] }) =>
+        Effect.gen(function* () {
+          const list = yield* tasks.list({ limit, from: { page }, statuses, room: smallSize })
+          if (list.unread.length === 0) return list
+          yield* (yield* CurrentReserve)(list.unread.reduce((sum, { size }) => sum + size, smallSize))
+          const rest = yield* tasks.withIds(list.unread.map(({ id }) => id))
+          return { ...list, tasks: [...list.tasks, ...rest] }
+        }),
       DeleteTask: ({ id }) => tasks.remove(id),
       TakeOverTask: ({ id }) => tasks.takeover(id),
       ResumeTask: ({ id }) => tasks.resume(id),
       CancelTask: ({ id }) => tasks.cancel(id),
       GetUsage: ({ id }) => usage.ofTask(id),
-      AddMessage: ({ id, message }) => messages.addUserMessage(id, message),
-      ListMessages: ({ id, limit = 10, page = 1 }) => messages.list({ taskId: id, limit, page }),
+      AddMessage: ({ id, message }) =>
+        Effect.flatMap(CurrentReserve, (reserve) => messages.addUserMessage(id, message, reserve)),
+      ListMessages: ({ id, limit = 10, page = 1 }) =>
+        Effect.flatMap(CurrentReserve, (reserve) => messages.list({ taskId: id, limit, page, reserve })),
       ListModels: () => models.list,
       ListDesktops: () => desktops.list,
       WatchTask: ({ after, id }) => watch({ taskId: id, after }),

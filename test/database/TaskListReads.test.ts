@@ -39,14 +39,14 @@ layer(TestDatabase.withClient, { timeout: "60 seconds", excludeTestServices: tru
   it.effect("reads about as many as it shows", () =>
     Effect.gen(function* () {
       yield* fill
-      const page = { limit: 10, from: { page: 1 } }
+      const page = { limit: 10, from: { page: 1 }, room: 1_000_000 }
       const middle = {
         createdAt: DateTime.subtract(DateTime.fromDateUnsafe(newest), { seconds: total / 2 }),
         position: 1n
       }
       const lists: ReadonlyArray<readonly [string, options: TaskListOptions, total: number, found: number]> = [
         ["all", page, total, 10],
-        ["from the middle on", { limit: 10, from: { after: middle } }, total, 10],
+        ["from the middle on", { ...page, from: { after: middle } }, total, 10],
         ["of a frequent status", { ...page, statuses: ["COMPLETED"] }, total - 10, 10],
         ["of rare ones", { ...page, statuses: ["FAILED", "RUNNING"] }, 10, 10],
         ["of a rare priority", { ...page, priorities: ["URGENT"] }, 1, 1],

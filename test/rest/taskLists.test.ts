@@ -52,6 +52,24 @@ layer(RestService.layer(recordedModels), { excludeTestServices: true })("Lists o
     })
   )
 
+  it.effect("of large tasks has the text that it has of each task alone, in one piece or many", () =>
+    Effect.gen(function* () {
+      const { send, sql } = yield* RestService
+      yield* sql`DELETE FROM "Task"`
+      for (const size of [10, 3_000_000, 10, 1_500_000, 2_000_000]) yield* create("ü".repeat(size / 2))
+      const whole = (yield* send({ path: "/tasks?limit=5" })).text
+      const pages = yield* Effect.forEach([1, 2, 3, 4, 5], (page) => send({ path: `/tasks?limit=1&page=${page}` }))
+      const texts = pages.map(({ text }) => text.slice('{"tasks":['.length, text.lastIndexOf("],")))
+      assert.isTrue(whole === `{"tasks":[${texts.join()}],"total":5,"totalPages":1}`)
+      const { next, tasks } = yield* list("limit=3&after=")
+      assert.deepStrictEqual(
+        tasks.map(({ description }) => description.length),
+        [1_000_000, 750_000, 5]
+      )
+      assert.strictEqual((yield* list(`limit=3&after=${next}`)).next, null)
+    })
+  )
+
   it.effect("by words of the description, in any case, by their beginnings", () =>
     Effect.gen(function* () {
       const { send, sql } = yield* RestService

@@ -7,7 +7,7 @@ import { storableJson } from "../../src/database/StorableJson.ts"
 import { taskJson } from "../../src/database/WireJson.ts"
 import { Task, TaskPriority, TaskStatus, TaskWithFiles } from "../../src/domain/Task.ts"
 import { type TaskRow, taskColumns, taskOf } from "../../src/tasks/TaskRow.ts"
-import { taskPageText, taskText, taskWithFilesText } from "../../src/transports/http/TaskText.ts"
+import { taskPageWriter, taskText, taskWithFilesText } from "../../src/transports/http/TaskText.ts"
 import { TestDatabase } from "../support/TestDatabase.ts"
 
 /** What is read and written by hand, for speed, is what the schemas of the API yield. */
@@ -16,6 +16,13 @@ const encodeTask = Schema.encodeSync(Schema.fromJsonString(Task))
 const encodeWhole = Schema.encodeSync(Schema.fromJsonString(TaskWithFiles))
 const encodePage = Schema.encodeSync(Schema.fromJsonString(TaskPage))
 const encodeCursor = Schema.encodeSync(TaskCursorText)
+const pageText = ({
+  tasks,
+  ...page
+}: Parameters<typeof taskPageWriter>[0] & { readonly tasks: ReadonlyArray<Task> }) => {
+  const { add, end } = taskPageWriter(page)
+  return [...tasks.map((task) => add([task]).join("")), ...end()].join("")
+}
 const decodeTask = Schema.decodeUnknownSync(Task)
 
 it.effect.prop("texts of tasks have the bytes of the schemas", [Arbitrary.schema(TaskWithFiles)], ([whole]) =>
@@ -24,13 +31,14 @@ it.effect.prop("texts of tasks have the bytes of the schemas", [Arbitrary.schema
     assert.strictEqual(taskText(task), encodeTask(task))
     assert.strictEqual(taskWithFilesText(whole), encodeWhole(whole))
     const page = { tasks: [task, task], total: 7, totalPages: null }
-    assert.strictEqual(taskPageText(page), encodePage(page))
+    assert.strictEqual(pageText(page), encodePage(page))
     const cursor = { createdAt: task.createdAt, position: 12n }
     assert.strictEqual(
-      taskPageText({ ...page, totalPages: 3, next: encodeCursor(cursor) }),
+      pageText({ ...page, totalPages: 3, next: encodeCursor(cursor) }),
       encodePage({ ...page, totalPages: 3, next: cursor })
     )
-    assert.strictEqual(taskPageText({ ...page, next: null }), encodePage({ ...page, next: null }))
+    assert.strictEqual(pageText({ ...page, tasks: [] }), encodePage({ ...page, tasks: [] }))
+    assert.strictEqual(pageText({ ...page, next: null }), encodePage({ ...page, next: null }))
   })
 )
 

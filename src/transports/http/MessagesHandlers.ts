@@ -1,67 +1,21 @@
-import { Effect, Option, Stream } from "effect"
+import { Effect, Stream } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { Api } from "../../api/Api.ts"
 import { NewMessagePayload } from "../../api/MessagesApi.ts"
-import type { ServiceBusy } from "../../domain/LimitErrors.ts"
 import type { TaskId } from "../../domain/Task.ts"
-import type { DatabaseUnavailable } from "../../domain/TaskErrors.ts"
 import { Attachments } from "../../messages/Attachments.ts"
-import {
-  isRead,
-  listWriter,
-  type MessageRow,
-  type PageWriter,
-  pageTag,
-  processedWriter,
-  wholePage
-} from "../../messages/MessagePage.ts"
+import { isRead, listWriter, type PageWriter, pageTag, processedWriter, wholePage } from "../../messages/MessagePage.ts"
 import { Messages } from "../../messages/Messages.ts"
-import { type currentShare, InFlight, shareOf } from "./InFlight.ts"
+import { InFlight, shareOf } from "./InFlight.ts"
 import { payloadOf } from "./Payload.ts"
+import { piecewise } from "./Piecewise.ts"
 import { jsonResponse, taskWithFilesText } from "./TaskText.ts"
 
 const newMessagePayload = payloadOf(NewMessagePayload)
 
 /** Bytes from which on a page is sent as it is, in chunks, and not copied once more. */
 const largePage = 1024 * 1024
-
-type Share = Effect.Success<typeof currentShare>
-
-/** A page whose contents do not all fit: the rest of them is read as the client takes it. */
-const piecewise = Effect.fnUntraced(function* (
-  rows: ReadonlyArray<MessageRow>,
-  writer: PageWriter,
-  share: Share,
-  read: Messages["Service"]["rowsOf"]
-) {
-  const begun = rows.filter(isRead)
-  const rest = rows.slice(begun.length).map(({ id, size }) => ({ id, size }))
-  /** The chunks of the messages from this one on that fit in a piece, but of one at least. */
-  const batch = Effect.fnUntraced(function* (from: number, hasBegun: boolean) {
-    const room = share.nextPiece()
-    let size = 0
-    const ids: Array<string> = []
-    for (const next of rest.slice(from)) {
-      if (ids.length > 0 && size + next.size > room) break
-      size += next.size
-      ids.push(next.id)
-    }
-    if (size > room) yield* share.hold(size, hasBegun)
-    const chunks = yield* share.inTurn(Effect.map(read(ids), writer.add))
-    share.answer.set(size)
-    return { chunks, at: from + ids.length }
-  })
-  // Nothing must keep it once it is sent.
-  let first = begun.length > 0 ? { chunks: writer.add(begun), at: 0 } : yield* batch(0, false)
-  return Stream.paginate<number, Uint8Array, ServiceBusy | DatabaseUnavailable>(first.at, (from) =>
-    Effect.gen(function* () {
-      const { at, chunks } = first.chunks.length > 0 ? first : yield* batch(from, true)
-      first = { chunks: [], at }
-      return at < rest.length ? [chunks, Option.some(at)] : [[...chunks, ...writer.end()], Option.none()]
-    })
-  )
-})
 
 /** Handlers of `MessagesApi`. */
 export const MessagesHandlers = HttpApiBuilder.group(
@@ -83,7 +37,13 @@ export const MessagesHandlers = HttpApiBuilder.group(
       const rows = yield* messages.rows({ taskId: request.params.id, page, limit, room: share.nextPiece() })
       const options = (etag: string) => ({ contentType: "application/json", headers: { etag } })
       if (!rows.every(isRead)) {
-        const chunks = yield* piecewise(rows, writer, share, messages.rowsOf)
+        const begun = rows.filter(isRead)
+        const chunks = yield* piecewise(share, {
+          begun: begun.length > 0 ? writer.add(begun) : [],
+          rest: rows.slice(begun.length).map(({ id, size }) => ({ id, size })),
+          read: (ids) => Effect.map(messages.rowsOf(ids), writer.add),
+          end: writer.end
+        })
         return HttpServerResponse.stream(share.watched(chunks), options(pageTag(rows)))
       }
       const { chunks, length } = wholePage(writer, rows)
@@ -100,7 +60,7 @@ export const MessagesHandlers = HttpApiBuilder.group(
         Effect.gen(function* () {
           const { message } = yield* newMessagePayload
           const { holdText } = shareOf(inFlight, yield* HttpServerRequest.HttpServerRequest)
-          const task = yield* messages.addUserMessage(params.id, message, (bytes) => holdText(bytes, true))
+          const task = yield* messages.addUserMessage(params.id, message, holdText)
           return jsonResponse(taskWithFilesText(task), 201)
         })
       )

@@ -50,14 +50,23 @@ export const taskText = (task: Task): string => JSON.stringify(wireTask(task))
 export const taskWithFilesText = ({ files, ...task }: TaskWithFiles): string =>
   JSON.stringify({ ...wireTask(task), files: files.map(wireFile) })
 
-/** As `TaskPage` is encoded; `next` is a cursor's text, absent on pages by number. */
-export const taskPageText = (page: {
-  readonly tasks: ReadonlyArray<Task>
+/** Writes what `TaskPage` is encoded as, task by task; `next` is a cursor's text, absent on pages by number. */
+export const taskPageWriter = (page: {
   readonly total: number
   readonly totalPages: number | null
-  readonly next?: string | null
-}): string =>
-  JSON.stringify({ tasks: page.tasks.map(wireTask), total: page.total, totalPages: page.totalPages, next: page.next })
+  readonly next?: string | null | undefined
+}) => {
+  let before = '{"tasks":['
+  return {
+    add: (tasks: ReadonlyArray<Task>): ReadonlyArray<string> =>
+      tasks.map((task) => {
+        const text = before + taskText(task)
+        before = ","
+        return text
+      }),
+    end: (): ReadonlyArray<string> => [`${before === "," ? "" : before}],${JSON.stringify(page).slice(1)}`]
+  }
+}
 
 /** A response of such a text. */
 export const jsonResponse = (text: string, status = 200): HttpServerResponse.HttpServerResponse =>

@@ -1,5 +1,5 @@
 import { Effect, Option, Schema } from "effect"
-import { HttpServerRequest } from "effect/http"
+import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { Api } from "../../api/Api.ts"
 import { NewTaskPayload } from "../../api/NewTaskPayload.ts"
@@ -13,10 +13,13 @@ import { newTaskOf } from "../NewTaskOf.ts"
 import { InFlight, shareOf } from "./InFlight.ts"
 import { invalidInput } from "./InvalidInput.ts"
 import { payloadOf } from "./Payload.ts"
-import { jsonResponse, taskPageText, taskText, taskWithFilesText } from "./TaskText.ts"
+import { piecewise } from "./Piecewise.ts"
+import { jsonResponse, taskPageWriter, taskText, taskWithFilesText } from "./TaskText.ts"
 
 const newTaskPayload = payloadOf(NewTaskPayload)
 const taskPatch = payloadOf(TaskPatchPayload)
+
+const encode = (text: string): Uint8Array => Buffer.from(text)
 
 const encodeCursor = Schema.encodeSync(TaskCursorText)
 const decodeStatus = Schema.decodeUnknownEffect(Schema.Struct({ status: queryChoice(TaskStatus) }))
@@ -53,14 +56,29 @@ export const TasksHandlers = HttpApiBuilder.group(
         const from = after === undefined ? { page } : { after: Option.getOrNull(after) }
         return Effect.gen(function* () {
           const statuses = yield* wantedStatuses(query)
-          const { next, ...list } = yield* tasks.list({
-            ...{ limit, from, statuses, text: q, createdBy },
+          const share = shareOf(inFlight, yield* HttpServerRequest.HttpServerRequest)
+          const {
+            next,
+            tasks: read,
+            total,
+            unread
+          } = yield* tasks.list({
+            ...{ limit, from, statuses, text: q, createdBy, room: share.nextPiece() },
             priorities: priority,
             types: type
           })
-          const answer = { ...list, totalPages: limit === 0 ? null : Math.ceil(list.total / limit) }
-          const cursor = Option.getOrNull(Option.map(next, encodeCursor))
-          return jsonResponse(taskPageText(after === undefined ? answer : { ...answer, next: cursor }))
+          const totalPages = limit === 0 ? null : Math.ceil(total / limit)
+          const cursor = after === undefined ? undefined : Option.getOrNull(Option.map(next, encodeCursor))
+          const writer = taskPageWriter({ total, totalPages, next: cursor })
+          const begun = read.length > 0 ? writer.add(read) : []
+          if (unread.length === 0) return jsonResponse([...begun, ...writer.end()].join(""))
+          const chunks = yield* piecewise(share, {
+            begun: begun.map(encode),
+            rest: unread,
+            read: (ids) => Effect.map(tasks.withIds(ids), (found) => writer.add(found).map(encode)),
+            end: () => writer.end().map(encode)
+          })
+          return HttpServerResponse.stream(share.watched(chunks), { contentType: "application/json" })
         })
       })
       .handleRaw("inProgress", () =>
