@@ -1,6 +1,5 @@
-import { styleText } from "node:util"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import { Effect, Layer, Option, Schema } from "effect"
+import { Effect, Layer, Option } from "effect"
 import { withoutCredentials } from "../config/Credentials.ts"
 import { Settings } from "../config/Settings.ts"
 import { awaitDatabase, commandLayer } from "../database/DatabaseConnection.ts"
@@ -11,24 +10,10 @@ import * as ConfiguredModels from "../models/ConfiguredModels.ts"
 import { LanguageModels, providerTitles } from "../models/LanguageModel.ts"
 import { providers } from "../models/Providers.ts"
 import type { ConnectionFlags } from "./ConnectionFlags.ts"
-import { logLayer, print } from "./Output.ts"
+import { examineModel } from "./DoctorModel.ts"
+import { report } from "./Findings.ts"
+import { logLayer } from "./Output.ts"
 import { restClient } from "./ServiceConnection.ts"
-
-/** Something is missing or does not work; what, has been printed. */
-class DoctorFoundProblems extends Schema.TaggedError<DoctorFoundProblems>()("DoctorFoundProblems", {
-  count: Schema.Int
-}) {
-  override get message(): string {
-    return this.count === 1 ? "One thing to fix" : `${this.count} things to fix`
-  }
-}
-
-interface Finding {
-  readonly what: string
-  readonly ok: boolean
-  /** How it is, or what to do. */
-  readonly note: string
-}
 
 const modelPatience = "15 seconds"
 const servicePatience = "5 seconds"
@@ -118,8 +103,9 @@ const lookAtService = (flags: ConnectionFlags) =>
     )
   )
 
-/** `doctor`: looks at everything that a service with these settings needs, and at the running one, and says what to fix. */
-export const doctor = Effect.fn(function* (flags: ConnectionFlags) {
+/** `doctor`: looks at everything that a service with these settings needs, and at the running one, or at one model, and says what to fix. */
+export const doctor = Effect.fn(function* (flags: ConnectionFlags & { readonly model: Option.Option<string> }) {
+  if (Option.isSome(flags.model)) return yield* report(yield* examineModel(flags.model.value), flags.json)
   const [database, desktops, models, service] = yield* Effect.all(
     [checkDatabase, checkDesktops, checkModels, lookAtService(flags)],
     { concurrency: 4 }
@@ -132,15 +118,5 @@ export const doctor = Effect.fn(function* (flags: ConnectionFlags) {
     ),
     Effect.provide(logLayer)
   )
-  const findings: ReadonlyArray<Finding> = [database, ...desktops, ...models, service]
-  if (flags.json) yield* print(JSON.stringify(findings))
-  else {
-    yield* Effect.forEach(
-      findings,
-      ({ note, ok, what }) => print(`${ok ? styleText("green", "ok  ") : styleText("red", "FIX ")} ${what}: ${note}`),
-      { discard: true }
-    )
-  }
-  const count = findings.filter(({ ok }) => !ok).length
-  if (count > 0) return yield* new DoctorFoundProblems({ count })
+  yield* report([database, ...desktops, ...models, service], flags.json)
 })

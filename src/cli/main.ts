@@ -18,7 +18,17 @@ const serve = Command.make("serve", {}, () =>
   )
 ).pipe(Command.withDescription("Run the service, as the settings say (environment, .env)"))
 
-const doctor = Command.make("doctor", connectionFlags, (flags) =>
+const doctorFlags = {
+  ...connectionFlags,
+  model: Flag.String("model").pipe(
+    Flag.withDescription(
+      "Ask this model, as provider/name, three small questions instead: words, a tool call with a picture, the answer to its result"
+    ),
+    Flag.optional
+  )
+}
+
+const doctor = Command.make("doctor", doctorFlags, (flags) =>
   lazily(
     () => import("./Doctor.ts"),
     ({ doctor }) => doctor(flags)
