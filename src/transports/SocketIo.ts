@@ -283,9 +283,12 @@ const handshakeHeaders = ({ handshake }: ClientSocket): Headers.Headers =>
     onSome: ({ token }) => Headers.fromInput({ ...handshake.headers, authorization: `Bearer ${token}` })
   })
 
-/** Browsers, which say where their page is from, and clients that ask: Socket.IO's own ones hand the offset on to listeners, as others do. */
-const canRecover = ({ handshake }: ClientSocket): boolean =>
-  handshake.headers.origin !== undefined || asksForRecovery(handshake.auth)
+/**
+ * Browsers, and clients that ask: others hand the offset on to listeners. Python's websocket-client sends an Origin, too, but no User-Agent;
+ * that of every browser begins with Mozilla (https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/User-Agent).
+ */
+const canRecover = ({ handshake: { auth, headers } }: ClientSocket): boolean =>
+  (headers.origin !== undefined && headers["user-agent"]?.startsWith("Mozilla/") === true) || asksForRecovery(auth)
 
 const asksForRecovery = Schema.is(Schema.Struct({ recovery: Schema.Literal(true) }))
 

@@ -87,7 +87,12 @@ layer(World.layer, { timeout: "60 seconds", excludeTestServices: true })("Socket
   )
 
   for (const [name, options, isOffered] of [
-    ["a page, by its Origin", { extraHeaders: { origin: "https://ui.example.org" } }, true],
+    [
+      "a page, by its headers",
+      { extraHeaders: { origin: "https://ui.example.org", "user-agent": "Mozilla/5.0" } },
+      true
+    ],
+    ["a program that sends an Origin, as Python's does", { extraHeaders: { origin: "https://ui.example.org" } }, false],
     ["a client that asks for it", { auth: { recovery: true } }, true],
     ["any other client", {}, false],
     ["a client that says no", { auth: { recovery: false } }, false]

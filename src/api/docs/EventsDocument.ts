@@ -71,7 +71,7 @@ const message = (name: string, payload: object, summary: string, example?: Schem
 export const recovery = [
   "The default namespace of Socket.IO, path `/socket.io/`. Each event has one argument.",
   "Clients that can use it get connection state recovery: their rooms and missed events come back within two minutes, and each event has a second argument, the offset to come back with.",
-  "These are browsers, which send an `Origin`, and clients that ask for it in the handshake: `auth: { recovery: true }`.",
+  "These are browsers, which send an `Origin` and a `User-Agent` that begins with `Mozilla/`, and clients that ask for it in the handshake: `auth: { recovery: true }`.",
   "A connection has to enter the namespace within 10 seconds, and may send packets of 64 kB until then, of 1 MB afterwards."
 ].join(" ")
 
