@@ -216,8 +216,8 @@ const tryOn = Effect.fnUntraced(function* (folder: string, tarball: string, vers
   yield* run("npx", ["bytebot-agent", "--version"], at)
   const help = yield* helpTime(at)
   yield* expect(help < maxHelp, `--help took ${Math.round(help)} ms, more than ${maxHelp}`)
-  const demo = yield* run("npx", ["bytebot-agent", "demo"], at)
-  yield* expect(/is completed/.test(demo), `The demo did not complete its task:\n${demo}`)
+  const demo = yield* run("npx", ["bytebot-agent", "demo", "--once"], at)
+  yield* expect(/tasks are completed/.test(demo), `The demo did not complete its task:\n${demo}`)
 
   copyFileSync("test/fixtures/package/client.ts", join(cwd, userProgram))
   const tsc = resolve("node_modules/typescript/bin/tsc")

@@ -78,10 +78,10 @@ try {
     `npm start answered after ${first.ms} ms, after a kill and with its data after ${second.ms} ms\n`
   )
 
-  const demo = spawn("npm", ["run", "demo", "--silent"], { stdio: ["ignore", "ignore", "inherit"] })
+  const demo = spawn("npm", ["run", "demo", "--silent", "--", "--once"], { stdio: ["ignore", "ignore", "inherit"] })
   const demoCode = await new Promise<number | null>((resolve) => demo.once("exit", (status) => resolve(status)))
   if (demoCode !== 0) fail(`npm run demo ended with ${demoCode}`)
-  process.stdout.write("npm run demo completed its task\n")
+  process.stdout.write("npm run demo completed its tasks\n")
 } finally {
   await rm(folder, { recursive: true, force: true })
 }

@@ -39,12 +39,21 @@ const doctor = Command.make("doctor", doctorFlags, (flags) =>
   )
 )
 
-const demo = Command.make("demo", {}, () =>
-  lazily(
-    () => import("./Demo.ts"),
-    ({ demo }) => demo
+const demo = Command.make(
+  "demo",
+  {
+    once: Flag.Boolean("once").pipe(Flag.withDescription("End after the tasks; for scripts"), Flag.withDefault(false))
+  },
+  (flags) =>
+    lazily(
+      () => import("./Demo.ts"),
+      ({ demo }) => demo(flags)
+    )
+).pipe(
+  Command.withDescription(
+    "Play three tasks with an emulated model and desktop, and stay for the console: no key, no desktop, no network"
   )
-).pipe(Command.withDescription("Run a task with an emulated model and desktop: no key, no desktop, no network"))
+)
 
 const login = Command.make(
   "login",

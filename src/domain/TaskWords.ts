@@ -28,25 +28,23 @@ export const resultText = ({ result }: Pick<Task, "result">): string | null =>
 export const needsPerson = ({ control, status }: Pick<Task, "status" | "control">): boolean =>
   status === "NEEDS_HELP" || status === "NEEDS_REVIEW" || (status === "RUNNING" && control === "USER")
 
-/** The state as a sentence, such as "Needs you: which account should I use?". `now`: ms since 1970. */
-export const taskSentence = (task: Task, now: number): string => {
-  const words = statusWords[task.status]
-  const withReason = (reason: string | null) => (reason === null ? words : `${words}: ${reason}`)
+/** What is to be said of the state beyond its word, such as "Which account should I use?"; null where there is nothing. `now`: ms since 1970. */
+export const taskReason = (task: Task, now: number): string | null => {
   switch (task.status) {
     case "PENDING":
       if (task.scheduledFor !== null && DateTime.toEpochMillis(task.scheduledFor) > now) {
         return `Scheduled for ${DateTime.formatIso(task.scheduledFor)}`
       }
-      return task.error ?? "Waiting for a desktop"
+      return task.error ?? "For a desktop"
     case "RUNNING":
-      return task.control === "USER" ? "You control the desktop" : withReason(task.error)
+      return task.control === "USER" ? "You control the desktop" : task.error
     case "NEEDS_HELP":
     case "NEEDS_REVIEW":
     case "COMPLETED":
-      return withReason(resultText(task))
+      return resultText(task)
     case "FAILED":
-      return withReason(task.error)
+      return task.error
     case "CANCELLED":
-      return words
+      return null
   }
 }

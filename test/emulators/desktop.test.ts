@@ -75,7 +75,7 @@ describe("POST /computer-use", () => {
   })
 
   it("draws a screen that changes with clicks and typing, and stays the same otherwise", async () => {
-    const { desktop, call } = await open()
+    const { desktop, call } = await open({ alpha: 0 })
     const first = await call({ action: "screenshot" })
     expect(await call({ action: "screenshot" })).toEqual(first)
     const before = desktop.picture()
@@ -95,6 +95,28 @@ describe("POST /computer-use", () => {
     expect(desktop.typed()).toBe("Hello ")
     await call({ action: "application", application: "firefox" })
     expect(rgbAt(desktop.picture(), 640, 800)).toEqual([0xf4, 0xf1, 0xe8])
+  })
+
+  it("shows a form in the browser that is filled in and sent", async () => {
+    const { desktop, call } = await open()
+    await call({ action: "application", application: "firefox" })
+    const click = (x: number, y: number) =>
+      call({ action: "click_mouse", coordinates: { x, y }, button: "left", clickCount: 1 })
+    const notice = () => rgbAt(desktop.picture(), 161, 677)
+    await click(280, 620)
+    const refused = notice()
+    for (const [y, text] of [
+      [278, "Ada"],
+      [398, "2026-12-24"],
+      [518, "4"]
+    ] as const) {
+      await click(300, y)
+      await call({ action: "type_text", text })
+    }
+    await click(280, 620)
+    expect(refused).toEqual([0xb3, 0x26, 0x1e])
+    expect(notice()).toEqual([0x1b, 0x7f, 0x4b])
+    expect(desktop.picture().rgba[3]).toBe(255)
   })
 
   it("types up to the character that can't be typed", async () => {

@@ -15,8 +15,8 @@ import {
   type ListenOptions,
   listen,
   pause,
-  readBody,
   printUsage,
+  readBody,
   runAsProcess,
   sendJson,
   sendText,
@@ -25,7 +25,7 @@ import {
 } from "./httpServer.ts"
 import { Ledger } from "./ledger.ts"
 import { decodePng, type Picture } from "./png.ts"
-import type { Point } from "./screen.ts"
+import type { Alpha, Point } from "./screen.ts"
 
 /** The desktop daemon bytebotd on the wire, with the answers recorded from the real one (docs/contract/desktop.md). */
 
@@ -44,6 +44,8 @@ export interface DesktopOptions extends ListenOptions {
   readonly instant?: boolean
   /** Base64 PNG that every screenshot shows, instead of the drawn screen. */
   readonly screenshot?: string
+  /** Of the drawn screen; default 255. The real daemon's is mostly 0 (docs/contract/desktop.md). */
+  readonly alpha?: Alpha
   /** What cursor_position always answers. */
   readonly cursor?: Point
   /** What read_file always answers, whatever was written. */

@@ -1,8 +1,9 @@
 import { DesktopFiles, type ReadAnswer } from "./desktopFiles.ts"
 import { isTypable, keyName } from "./desktopKeys.ts"
+import { afterClick, afterText, emptyPage } from "./formPage.ts"
 import { isRecord } from "./httpServer.ts"
 import { encodePng } from "./png.ts"
-import { colors, drawScreen, emptyScreen, type Point } from "./screen.ts"
+import { type Alpha, colors, drawScreen, emptyScreen, type Point } from "./screen.ts"
 
 /** A request's body after validation. */
 export type Action = Readonly<Record<string, unknown>> & { readonly action: string }
@@ -31,6 +32,8 @@ export const countOf = (value: unknown): number => (typeof value === "number" ? 
 const buttonColors: Readonly<Record<string, number>> = { left: colors.left, right: colors.right, middle: colors.middle }
 
 export interface FixedAnswers {
+  /** Of the drawn screen; default 255. */
+  readonly alpha?: Alpha
   readonly screenshot?: string
   readonly cursor?: Point
   readonly readFile?: (path: string) => ReadAnswer
@@ -52,7 +55,7 @@ export class Machine {
     if (this.#fixed.screenshot !== undefined) return this.#fixed.screenshot
     const state = JSON.stringify(this.screen)
     if (this.#image?.state !== state) {
-      this.#image = { state, base64: encodePng(drawScreen(this.screen)).toString("base64") }
+      this.#image = { state, base64: encodePng(drawScreen(this.screen, this.#fixed.alpha)).toString("base64") }
     }
     return this.#image.base64
   }
@@ -72,6 +75,7 @@ export class Machine {
       case "press_mouse":
         this.#moveIfGiven(action)
         this.#hold(action.holdKeys)
+        this.screen.page = afterClick(this.screen.page, this.screen.cursor)
         return this.#mark(this.screen.cursor, buttonColors[textOf(action.button)] ?? colors.left)
       case "scroll":
         this.#moveIfGiven(action)
@@ -84,11 +88,11 @@ export class Machine {
       case "type_text":
         return this.#type(textOf(action.text))
       case "paste_text":
-        this.screen.typed += textOf(action.text)
-        return
+        return this.#write(textOf(action.text))
       case "application": {
         const application = textOf(action.application)
         this.screen.application = application === "desktop" ? null : application
+        this.screen.page = emptyPage
         return
       }
       case "screenshot":
@@ -169,8 +173,13 @@ export class Machine {
   #type(text: string): void {
     for (const char of text) {
       if (!isTypable(char)) throw new ActionFailed(`Failed to type text: No key mapping found for character: ${char}`)
-      this.screen.typed += char
+      this.#write(char)
     }
+  }
+
+  #write(text: string): void {
+    this.screen.typed += text
+    this.screen.page = afterText(this.screen.page, text)
   }
 }
 

@@ -1,3 +1,4 @@
+import { emptyPage, type FormPage, shapesOf } from "./formPage.ts"
 import type { Picture } from "./png.ts"
 
 /** What the emulated desktop shows, as data, and how it is drawn. */
@@ -24,6 +25,8 @@ export interface ScreenState {
   marks: Array<Mark>
   /** Notches: up and left count down, down and right count up. */
   scrolled: { x: number; y: number }
+  /** What the browser shows. */
+  page: FormPage
 }
 
 export const emptyScreen = (width = 1280, height = 960): ScreenState => ({
@@ -33,7 +36,8 @@ export const emptyScreen = (width = 1280, height = 960): ScreenState => ({
   application: null,
   typed: "",
   marks: [],
-  scrolled: { x: 0, y: 0 }
+  scrolled: { x: 0, y: 0 },
+  page: emptyPage
 })
 
 export const colors = {
@@ -126,8 +130,12 @@ const glyphs: Readonly<Record<string, string>> = {
 }
 const box = "75557"
 
-/** Little-endian RGBA with alpha 0, as the real daemon's screenshots mostly have. */
-const word = (color: number): number => ((color & 255) << 16) | (color & 0xff00) | (color >> 16)
+/** Alpha 0 is what the real daemon's screenshots mostly have; browsers show those as nothing. */
+export type Alpha = 0 | 255
+
+/** Little-endian RGBA. */
+const word = (color: number, alpha: Alpha): number =>
+  ((alpha << 24) | ((color & 255) << 16) | (color & 0xff00) | (color >> 16)) >>> 0
 
 const panelHeight = 32
 const titleHeight = 24
@@ -137,37 +145,44 @@ const cell = { width: 8, height: 14, scale: 2 }
 export const textArea = { x: 90, y: 90, width: 1100, height: 780 }
 
 /** Draws the whole state; the same state gives the same bytes. */
-export const drawScreen = (state: ScreenState): Picture => {
+export const drawScreen = (state: ScreenState, alpha: Alpha = 255): Picture => {
   const { width, height } = state
   const pixels = new Uint32Array(width * height)
   const fill = (x: number, y: number, w: number, h: number, color: number) => {
     const from = Math.max(0, x)
     const to = Math.min(width, x + w)
     for (let row = Math.max(0, y); row < Math.min(height, y + h) && from < to; row++) {
-      pixels.fill(word(color), row * width + from, row * width + to)
+      pixels.fill(word(color, alpha), row * width + from, row * width + to)
     }
   }
-  const write = (text: string, x: number, y: number, color: number) => {
+  const write = (text: string, x: number, y: number, color: number, scale = cell.scale) => {
     for (const [i, char] of [...text].entries()) {
       const rows = glyphs[char.toUpperCase()] ?? box
       for (let row = 0; row < 5; row++) {
         for (let bit = 0; bit < 3; bit++) {
           if ((Number(rows[row]) >> (2 - bit)) & 1) {
-            fill(x + i * cell.width + bit * cell.scale, y + row * cell.scale, cell.scale, cell.scale, color)
+            fill(x + i * 4 * scale + bit * scale, y + row * scale, scale, scale, color)
           }
         }
       }
     }
   }
 
-  pixels.fill(word(colors.desktop))
+  pixels.fill(word(colors.desktop, alpha))
   if (state.application !== null) {
     fill(60, 40, 1160, 860, colors.window)
     fill(60, 40, 1160, titleHeight, colors.title)
     write(state.application, 72, 47, colors.ink)
   }
-  const ink = state.application === null ? colors.window : colors.ink
-  for (const [i, line] of wrap(state.typed).entries()) write(line, textArea.x, textArea.y + i * cell.height, ink)
+  if (state.application === "firefox") {
+    for (const shape of shapesOf(state.page)) {
+      if (shape.kind === "text") write(shape.text, shape.x, shape.y, shape.color, shape.scale)
+      else fill(shape.box.x, shape.box.y, shape.box.width, shape.box.height, shape.color)
+    }
+  } else {
+    const ink = state.application === null ? colors.window : colors.ink
+    for (const [i, line] of wrap(state.typed).entries()) write(line, textArea.x, textArea.y + i * cell.height, ink)
+  }
   fill(0, height - panelHeight, width, panelHeight, colors.panel)
   write(`scroll ${state.scrolled.x} ${state.scrolled.y}`, 16, height - panelHeight + 11, colors.window)
   for (const { at, color } of state.marks) fill(at.x - 3, at.y - 3, 7, 7, color)

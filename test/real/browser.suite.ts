@@ -56,7 +56,7 @@ layer(desktopWorld, { timeout: "60 seconds", excludeTestServices: true })("the c
       yield* step(() => page.getByLabel("What should the agent do?").fill("Write the greeting into the editor"))
       yield* step(() => page.keyboard.press("Control+Enter"))
       yield* step(() => page.waitForURL("**/console/tasks/*"))
-      yield* step(() => page.getByRole("status").filter({ hasText: "Completed: The form is sent" }).waitFor())
+      yield* step(() => page.getByRole("status").filter({ hasText: "The form is sent" }).waitFor())
 
       const timeline = page.getByRole("region", { name: "Timeline" })
       yield* step(() => timeline.getByText("I type the greeting.").waitFor())

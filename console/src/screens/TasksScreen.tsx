@@ -4,7 +4,7 @@ import { DateTime } from "effect"
 import { Search } from "lucide-react"
 import { useRef } from "react"
 import type { Task } from "../../../src/domain/Task.ts"
-import { needsPerson, statusWords, taskSentence } from "../../../src/domain/TaskWords.ts"
+import { needsPerson, taskReason } from "../../../src/domain/TaskWords.ts"
 import { tasksRoute } from "../router.tsx"
 import { Composer } from "../tasks/Composer.tsx"
 import { type Filters, groups } from "../tasks/filters.ts"
@@ -14,13 +14,13 @@ import { ago, useNow } from "../ui/time.ts"
 import { useTitle } from "../ui/useTitle.ts"
 
 const Row = ({ now, task }: { readonly task: Task; readonly now: number }) => {
-  const sentence = taskSentence(task, now)
+  const reason = taskReason(task, now)
   return (
     <Link to="/tasks/$id" params={{ id: task.id }} className="row">
       <StatusBadge task={task} />
       <span className="what">
         <span className="description">{task.description}</span>
-        {sentence !== statusWords[task.status] && <span className="sentence">{sentence}</span>}
+        {reason !== null && <span className="sentence">{reason}</span>}
       </span>
       {task.priority !== "MEDIUM" && <span className="priority">{task.priority.toLowerCase()}</span>}
       <time dateTime={DateTime.formatIso(task.createdAt)}>{ago(DateTime.toEpochMillis(task.createdAt), now)}</time>

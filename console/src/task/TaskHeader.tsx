@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import { Hand, RotateCcw, Send, Square } from "lucide-react"
 import { type FormEvent, useRef, useState } from "react"
 import { finishedStatuses, type Task, type TaskId } from "../../../src/domain/Task.ts"
-import { taskSentence } from "../../../src/domain/TaskWords.ts"
+import { taskReason } from "../../../src/domain/TaskWords.ts"
 import { Clients } from "../service/Clients.ts"
 import { useCommand } from "../service/useCommand.ts"
 import { StatusBadge } from "../ui/StatusBadge.tsx"
@@ -103,11 +103,9 @@ export const TaskHeader = ({ question, task }: { readonly task: Task; readonly q
     <header className="task-header">
       <div>
         <h1>{task.description}</h1>
-        <p className="state">
+        <p className="state" role="status">
           <StatusBadge task={task} />{" "}
-          <span role="status">
-            {task.status === "NEEDS_HELP" && question !== undefined ? question : taskSentence(task, now)}
-          </span>
+          <span>{task.status === "NEEDS_HELP" && question !== undefined ? question : taskReason(task, now)}</span>
         </p>
       </div>
       <Buttons task={task} />
