@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { dirname, join, resolve } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
+import { withResults } from "../../bench/docs.ts"
 
 const root = resolve(import.meta.dirname, "../..")
 
@@ -53,5 +54,12 @@ describe("README.md", () => {
       written.filter((page) => !linked.includes(page)),
       []
     )
+  })
+})
+
+describe("docs/performance.md", () => {
+  it("has the tables of bench/results, which npm run docs:performance writes", () => {
+    const page = read("docs/performance.md")
+    assert.strictEqual(page, withResults(page))
   })
 })
