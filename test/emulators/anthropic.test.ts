@@ -1,16 +1,14 @@
 import SDK from "@anthropic-ai/sdk"
 import { it as effectIt } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { afterEach, describe, expect, it } from "vitest"
+import { describe, expect, it } from "vitest"
 import * as Anthropic from "./anthropic.ts"
 import { firstUserText } from "./anthropicReplies.ts"
+import { caught, endsWithTest } from "./ending.ts"
 import { goldenReplies } from "./golden.ts"
 import { maxOpen } from "./modelEmulator.ts"
 
-const ends: Array<() => Promise<void>> = []
-afterEach(async () => {
-  for (const end of ends.splice(0)) await end()
-})
+const endWithTest = endsWithTest()
 
 const model = "claude-sonnet-4-20250514"
 const tools: Array<SDK.Tool> = ["computer_screenshot", "set_task_status"].map((name) => ({
@@ -20,20 +18,11 @@ const tools: Array<SDK.Tool> = ["computer_screenshot", "set_task_status"].map((n
 
 const open = async (options: Anthropic.AnthropicOptions = {}) => {
   const emulator = await Anthropic.start(options)
-  ends.push(emulator.close)
+  endWithTest(emulator.close)
   const client = new SDK({ apiKey: options.apiKey ?? "key", baseURL: emulator.url, maxRetries: 0, logLevel: "off" })
   const ask = (text: string, options?: SDK.RequestOptions) =>
     client.messages.create({ model, max_tokens: 100, tools, messages: [{ role: "user", content: text }] }, options)
   return { emulator, client, ask }
-}
-
-const caught = async (promise: PromiseLike<unknown>): Promise<unknown> => {
-  try {
-    await promise
-  } catch (error) {
-    return error
-  }
-  throw new Error("expected a failure")
 }
 
 describe("POST /v1/messages", () => {

@@ -1,5 +1,3 @@
-import type * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
 import { modelInfo, stream } from "./anthropicAnswers.ts"
 import { PromptCache } from "./anthropicCache.ts"
 import { type CacheRead, completeMessage, errorBody, firstUserText, hasTool } from "./anthropicReplies.ts"
@@ -12,9 +10,8 @@ import {
   type LedgerEntry,
   type ModelEmulator,
   type ModelEmulatorOptions,
-  runEmulator,
-  scopedEmulator,
-  startEmulator
+  provider,
+  runEmulator
 } from "./modelEmulator.ts"
 import { Rejection } from "./rejection.ts"
 
@@ -104,12 +101,7 @@ const oneModel = (id: string, models: ReadonlyArray<string> | undefined) => {
   return model
 }
 
-/** Starts an emulator on a free port of 127.0.0.1, or where `options` say. Its URL goes to the SDK without /v1. */
-export const start = (options: AnthropicOptions = {}): Promise<AnthropicEmulator> =>
-  startEmulator(dialect(options.models), options)
-
-/** The emulator as a resource of a scope. */
-export const scoped = (options: AnthropicOptions = {}): Effect.Effect<AnthropicEmulator, never, Scope.Scope> =>
-  scopedEmulator(() => start(options))
+/** Its URL goes to the SDK without /v1. */
+export const { scoped, start } = provider<MessagesRequest, CacheRead, AnthropicOptions>(({ models }) => dialect(models))
 
 if (import.meta.main) await runEmulator("Anthropic", 9801, start)

@@ -1,23 +1,21 @@
 import { it as effectIt } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { io as connect } from "socket.io-client"
-import { afterEach, describe, expect, it } from "vitest"
+import { describe, expect, it } from "vitest"
 import * as Desktop from "./desktop.ts"
 import { durationOf } from "./desktopActions.ts"
 import { recorded } from "./desktopRecorded.ts"
+import { endsWithTest } from "./ending.ts"
 import { goldenDesktop, goldenScreenshot } from "./golden.ts"
 import { isRecord } from "./httpServer.ts"
 import { rgbAt, sameRgb } from "./png.ts"
 import { colors } from "./screen.ts"
 
-const ends: Array<() => unknown> = []
-afterEach(async () => {
-  for (const end of ends.splice(0).reverse()) await end()
-})
+const endWithTest = endsWithTest()
 
 const open = async (options: Desktop.DesktopOptions = {}) => {
   const desktop = await Desktop.start(options)
-  ends.push(desktop.close)
+  endWithTest(desktop.close)
   const call = async (action: Record<string, unknown>, headers: Record<string, string> = {}) => {
     const response = await fetch(`${desktop.url}/computer-use`, {
       method: "POST",
@@ -35,7 +33,7 @@ const open = async (options: Desktop.DesktopOptions = {}) => {
 /** A connected client and the events it received: name and last argument (the action). */
 const listen = async (desktop: Desktop.DesktopEmulator, transport: "websocket" | "polling" = "websocket") => {
   const socket = connect(desktop.url, { transports: [transport], forceNew: true, reconnection: false })
-  ends.push(() => socket.disconnect())
+  endWithTest(() => socket.disconnect())
   const events: Array<readonly [string, unknown, unknown]> = []
   const watchers = new Set<() => void>()
   socket.onAny((name: string, ...args: ReadonlyArray<unknown>) => {

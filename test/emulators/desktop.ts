@@ -9,7 +9,6 @@ import type { DesktopFiles, ReadAnswer } from "./desktopFiles.ts"
 import { OwnActions } from "./desktopTracking.ts"
 import { problemsWith } from "./desktopValidation.ts"
 import {
-  goneSignal,
   headersOf,
   isRecord,
   type ListenOptions,
@@ -220,15 +219,7 @@ export const start = async (options: DesktopOptions = {}): Promise<DesktopEmulat
       aborted: false,
       endedAt: null
     }
-    const ended = () => {
-      request.endedAt = ledger.elapsed()
-      ledger.changed()
-    }
-    const gone = goneSignal(response, () => {
-      request.aborted = true
-      ended()
-    })
-    response.once("finish", ended)
+    const gone = ledger.follow(request, response)
     ledger.add(request)
     await serve(request, response, gone)
   }

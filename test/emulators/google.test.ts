@@ -1,22 +1,20 @@
 import { it as effectIt } from "@effect/vitest"
 import { ApiError, FunctionCallingConfigMode, GoogleGenAI } from "@google/genai"
 import * as Effect from "effect/Effect"
-import { afterEach, describe, expect, it } from "vitest"
+import { describe, expect, it } from "vitest"
+import { caught, endsWithTest } from "./ending.ts"
 import * as Google from "./google.ts"
 import { firstUserText } from "./googleRequest.ts"
 import type { MessageReply } from "./modelReplies.ts"
 
-const ends: Array<() => Promise<void>> = []
-afterEach(async () => {
-  for (const end of ends.splice(0)) await end()
-})
+const endWithTest = endsWithTest()
 
 const model = "gemini-3.8-flash"
 const tools = [{ functionDeclarations: [{ name: "set_task_status" }, { name: "look" }] }]
 
 const open = async (options: Google.GoogleOptions = {}) => {
   const emulator = await Google.start(options)
-  ends.push(emulator.close)
+  endWithTest(emulator.close)
   const client = new GoogleGenAI({
     apiKey: options.apiKey ?? "key",
     httpOptions: { baseUrl: emulator.url, apiVersion: "v1beta" }
@@ -28,15 +26,6 @@ const open = async (options: Google.GoogleOptions = {}) => {
       config: { tools, ...(abortSignal === undefined ? {} : { abortSignal }) }
     })
   return { emulator, client, ask }
-}
-
-const caught = async (promise: PromiseLike<unknown>): Promise<unknown> => {
-  try {
-    await promise
-  } catch (error) {
-    return error
-  }
-  throw new Error("expected a failure")
 }
 
 /** The error that the SDK throws, its message parsed. */

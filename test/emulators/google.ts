@@ -1,5 +1,3 @@
-import type * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
 import { type CacheRead, ImplicitCache } from "./googleCache.ts"
 import { listed, modelInfo } from "./googleModels.ts"
 import { completeAnswer, errorBody } from "./googleReplies.ts"
@@ -7,14 +5,7 @@ import { checkRequest, firstUserText, type GenerateContentRequest, hasTool } fro
 import { rejection } from "./googleShape.ts"
 import { checkThoughts, essence, type Signed } from "./googleThoughts.ts"
 import { sendJson } from "./httpServer.ts"
-import {
-  type Dialect,
-  type ModelEmulator,
-  type ModelEmulatorOptions,
-  runEmulator,
-  scopedEmulator,
-  startEmulator
-} from "./modelEmulator.ts"
+import { type Dialect, type ModelEmulator, type ModelEmulatorOptions, provider, runEmulator } from "./modelEmulator.ts"
 
 /** Google's Gemini API on the wire: https://ai.google.dev/api/generate-content. */
 
@@ -100,11 +91,7 @@ const noModel = (model: string, version: string) =>
       "to see the list of available models and their supported methods."
   )
 
-/** Starts an emulator on a free port of 127.0.0.1, or where `options` say. Its URL goes to the SDK without a version. */
-export const start = (options: GoogleOptions = {}): Promise<GoogleEmulator> => startEmulator(dialect(options), options)
-
-/** The emulator as a resource of a scope. */
-export const scoped = (options: GoogleOptions = {}): Effect.Effect<GoogleEmulator, never, Scope.Scope> =>
-  scopedEmulator(() => start(options))
+/** Its URL goes to the SDK without a version. */
+export const { scoped, start } = provider<GenerateContentRequest, CacheRead, GoogleOptions>(dialect)
 
 if (import.meta.main) await runEmulator("Google", 9803, start)

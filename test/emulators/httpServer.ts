@@ -87,17 +87,6 @@ export const untilGone = (gone: AbortSignal): Promise<void> =>
     else gone.addEventListener("abort", () => resolve(), { once: true })
   })
 
-/** Aborted when the connection ends before the answer was complete. */
-export const goneSignal = (response: ServerResponse, onGone: () => void): AbortSignal => {
-  const controller = new AbortController()
-  response.once("close", () => {
-    if (response.writableFinished) return
-    onGone()
-    controller.abort()
-  })
-  return controller.signal
-}
-
 /** For emulators run as their own process: prints the line, ends at SIGINT and SIGTERM. */
 export const runAsProcess = (line: string, close: () => Promise<void>): void => {
   process.stdout.write(`${line}\n`)

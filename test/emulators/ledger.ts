@@ -1,8 +1,13 @@
-/**
- * What an emulator saw, in order of arrival. Entries may change afterwards (a reply is sent, a client goes away);
- * `changed` tells those who wait.
- */
-export class Ledger<Entry> {
+import type { ServerResponse } from "node:http"
+
+/** The end of a request: ms since the emulator started; `aborted`: the connection ended before the answer was complete. */
+export interface Ending {
+  endedAt: number | null
+  aborted: boolean
+}
+
+/** The requests to an emulator, in order of arrival. Entries may change afterwards, as a reply is sent or a client leaves. */
+export class Ledger<Entry extends Ending> {
   readonly entries: Array<Entry> = []
   readonly #startedAt = performance.now()
   readonly #watchers = new Set<() => void>()
@@ -20,6 +25,23 @@ export class Ledger<Entry> {
 
   changed(): void {
     for (const watcher of [...this.#watchers]) watcher()
+  }
+
+  /** Notes the end of the entry's response; the signal is aborted when the client leaves before. */
+  follow(entry: Entry, response: ServerResponse): AbortSignal {
+    const controller = new AbortController()
+    const end = () => {
+      entry.endedAt ??= this.elapsed()
+      this.changed()
+    }
+    response.once("finish", end)
+    response.once("close", () => {
+      if (response.writableFinished) return
+      entry.aborted = true
+      end()
+      controller.abort()
+    })
+    return controller.signal
   }
 
   clear(): void {

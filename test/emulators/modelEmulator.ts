@@ -1,10 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { parseArgs } from "node:util"
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
 import {
   closeServer,
-  goneSignal,
   headersOf,
   isRecord,
   type ListenOptions,
@@ -143,8 +141,7 @@ export const maxOpen = (requests: ReadonlyArray<LedgerEntry>): number =>
     )
   )
 
-/** Starts an emulator on a free port of 127.0.0.1, or where `options` say. */
-export const startEmulator = async <Body, CacheRead>(
+const startEmulator = async <Body, CacheRead>(
   dialect: Dialect<Body, CacheRead>,
   options: ModelEmulatorOptions<Body>
 ): Promise<ModelEmulator<Body, CacheRead>> => {
@@ -198,15 +195,7 @@ export const startEmulator = async <Body, CacheRead>(
       error: null,
       endedAt: null
     }
-    const ended = () => {
-      entry.endedAt = ledger.elapsed()
-      ledger.changed()
-    }
-    const gone = goneSignal(response, () => {
-      entry.aborted = true
-      ended()
-    })
-    response.once("finish", ended)
+    const gone = ledger.follow(entry, response)
     const id = identifier("req")
     for (const [name, value] of Object.entries(dialect.answerHeaders(id))) response.setHeader(name, value)
 
@@ -282,11 +271,19 @@ export const startEmulator = async <Body, CacheRead>(
   }
 }
 
-/** An emulator as a resource of a scope. */
-export const scopedEmulator = <Emulator extends { readonly close: () => Promise<void> }>(
-  start: () => Promise<Emulator>
-): Effect.Effect<Emulator, never, Scope.Scope> =>
-  Effect.acquireRelease(Effect.promise(start), (emulator) => Effect.promise(() => emulator.close()))
+/** A provider's emulators: on a free port of 127.0.0.1, or where the options say; `scoped` is one as a resource of a scope. */
+export const provider = <Body, CacheRead, Options extends ModelEmulatorOptions<Body>>(
+  dialect: (options: Options | Record<string, never>) => Dialect<Body, CacheRead>
+) => {
+  const start = (options: Options | Record<string, never> = {}): Promise<ModelEmulator<Body, CacheRead>> =>
+    startEmulator<Body, CacheRead>(dialect(options), options)
+  const scoped = (options: Options | Record<string, never> = {}) =>
+    Effect.acquireRelease(
+      Effect.promise(() => start(options)),
+      (emulator) => Effect.promise(() => emulator.close())
+    )
+  return { start, scoped }
+}
 
 /** Runs an emulator as a process of its own, where --port and --host say. */
 export const runEmulator = async (

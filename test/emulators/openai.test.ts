@@ -1,13 +1,11 @@
 import { it as effectIt } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import SDK from "openai"
-import { afterEach, describe, expect, it } from "vitest"
+import { describe, expect, it } from "vitest"
+import { caught, endsWithTest } from "./ending.ts"
 import * as OpenAI from "./openai.ts"
 
-const ends: Array<() => Promise<void>> = []
-afterEach(async () => {
-  for (const end of ends.splice(0)) await end()
-})
+const endWithTest = endsWithTest()
 
 const model = "gpt-6.1-sol"
 const tools: Array<SDK.Responses.FunctionTool> = ["computer_screenshot", "set_task_status"].map((name) => ({
@@ -19,7 +17,7 @@ const tools: Array<SDK.Responses.FunctionTool> = ["computer_screenshot", "set_ta
 
 const open = async (options: OpenAI.OpenAIOptions = {}) => {
   const emulator = await OpenAI.start(options)
-  ends.push(emulator.close)
+  endWithTest(emulator.close)
   const client = new SDK({
     apiKey: options.apiKey ?? "key",
     baseURL: `${emulator.url}/v1`,
@@ -29,15 +27,6 @@ const open = async (options: OpenAI.OpenAIOptions = {}) => {
   const ask = (input: string, more: Partial<SDK.Responses.ResponseCreateParamsNonStreaming> = {}) =>
     client.responses.create({ model, store: false, tools, input, ...more })
   return { emulator, client, ask }
-}
-
-const caught = async (promise: PromiseLike<unknown>): Promise<unknown> => {
-  try {
-    await promise
-  } catch (error) {
-    return error
-  }
-  throw new Error("expected a failure")
 }
 
 const encrypted = { include: ["reasoning.encrypted_content" as const], reasoning: { effort: "medium" as const } }

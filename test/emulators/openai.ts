@@ -1,14 +1,5 @@
-import type * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
 import { sendJson } from "./httpServer.ts"
-import {
-  type Dialect,
-  type ModelEmulator,
-  type ModelEmulatorOptions,
-  runEmulator,
-  scopedEmulator,
-  startEmulator
-} from "./modelEmulator.ts"
+import { type Dialect, type ModelEmulator, type ModelEmulatorOptions, provider, runEmulator } from "./modelEmulator.ts"
 import { PromptCache, type PromptTokens } from "./openaiCache.ts"
 import { modelInfo, ordinaryModels } from "./openaiModels.ts"
 import { GivenReasoning } from "./openaiReasoning.ts"
@@ -109,12 +100,9 @@ const checkKey = (given: string | null, key: string | undefined): void => {
 const noModel = (status: number, message: string) =>
   new Rejection(status, { type: "invalid_request_error", message, param: "model", code: "model_not_found" })
 
-/** Starts an emulator on a free port of 127.0.0.1, or where `options` say. The SDK's base URL is its URL with /v1. */
-export const start = (options: OpenAIOptions = {}): Promise<OpenAIEmulator> =>
-  startEmulator(dialect(options.models), options)
-
-/** The emulator as a resource of a scope. */
-export const scoped = (options: OpenAIOptions = {}): Effect.Effect<OpenAIEmulator, never, Scope.Scope> =>
-  scopedEmulator(() => start(options))
+/** The SDK's base URL is its URL with /v1. */
+export const { scoped, start } = provider<ResponsesRequest, PromptTokens, OpenAIOptions>(({ models }) =>
+  dialect(models)
+)
 
 if (import.meta.main) await runEmulator("OpenAI", 9802, start)

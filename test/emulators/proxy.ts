@@ -1,14 +1,5 @@
-import type * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
 import { sendJson } from "./httpServer.ts"
-import {
-  type Dialect,
-  type ModelEmulator,
-  type ModelEmulatorOptions,
-  runEmulator,
-  scopedEmulator,
-  startEmulator
-} from "./modelEmulator.ts"
+import { type Dialect, type ModelEmulator, type ModelEmulatorOptions, provider, runEmulator } from "./modelEmulator.ts"
 import { PromptCache, type PromptTokens } from "./openaiCache.ts"
 import { invalid } from "./openaiShape.ts"
 import { completion, errorBody } from "./proxyReplies.ts"
@@ -65,11 +56,6 @@ const dialect = ({ models, onlyV1 = false }: ProxyOptions): Dialect<ChatRequest,
   }
 }
 
-/** Starts an emulator on a free port of 127.0.0.1, or where `options` say. */
-export const start = (options: ProxyOptions = {}): Promise<ProxyEmulator> => startEmulator(dialect(options), options)
-
-/** The emulator as a resource of a scope. */
-export const scoped = (options: ProxyOptions = {}): Effect.Effect<ProxyEmulator, never, Scope.Scope> =>
-  scopedEmulator(() => start(options))
+export const { scoped, start } = provider<ChatRequest, PromptTokens, ProxyOptions>(dialect)
 
 if (import.meta.main) await runEmulator("LLM proxy", 9804, start)
