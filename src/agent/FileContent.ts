@@ -6,7 +6,7 @@ import {
   type ToolResultContent,
   text
 } from "../domain/ContentBlock.ts"
-import type { Entry } from "../messages/Conversations.ts"
+import type { Entry } from "../domain/Conversation.ts"
 import { filePicture, pictureType } from "./Pictures.ts"
 
 /** What a file of the desktop is shown to a model as, by what its bytes are. The type that the desktop names goes by the file's ending, and may be wrong. */

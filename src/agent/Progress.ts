@@ -1,7 +1,7 @@
 import { hash } from "node:crypto"
 import { DateTime, Option, Result } from "effect"
 import type { ContentBlock, ToolResultBlock, ToolUseBlock } from "../domain/ContentBlock.ts"
-import { type Entry, toolUses } from "../messages/Conversations.ts"
+import { type Entry, toolUses } from "../domain/Conversation.ts"
 import { parseToolUse } from "./Tools.ts"
 
 /** Answers in a row without a tool after which the model is nudged. */

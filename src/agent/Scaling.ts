@@ -1,6 +1,6 @@
 import { Effect, Schema } from "effect"
 import { type ContentBlock, ImageBlock, type TextBlock, text } from "../domain/ContentBlock.ts"
-import type { Entry } from "../messages/Conversations.ts"
+import type { Entry } from "../domain/Conversation.ts"
 import type { PictureLimits } from "../models/LanguageModel.ts"
 import { sizeInHead, sizeOf, standingFor } from "./Pictures.ts"
 

@@ -5,7 +5,7 @@ import {
   type ToolResultContent,
   text
 } from "../domain/ContentBlock.ts"
-import type { Entry } from "../messages/Conversations.ts"
+import type { Entry } from "../domain/Conversation.ts"
 
 /** What stands for a picture that is not shown any more. One object, so that its digest is computed once. */
 const omitted: TextBlock = text("(An earlier picture of the screen, left out.)")

@@ -7,7 +7,7 @@ import {
   toolResult,
   type UserActionBlock
 } from "../domain/ContentBlock.ts"
-import type { Conversation, Entry } from "../messages/Conversations.ts"
+import type { Conversation, Entry } from "../domain/Conversation.ts"
 import type { Turn } from "../models/LanguageModel.ts"
 import { screenSizeOf } from "./Pictures.ts"
 import { Prefix } from "./Prefix.ts"

@@ -1,6 +1,8 @@
 import { HttpApi, OpenApi } from "effect/http-api"
 import { ApiKeysApi } from "./ApiKeysApi.ts"
+import { AttachmentsApi } from "./AttachmentsApi.ts"
 import { DesktopsApi } from "./DesktopsApi.ts"
+import { EventsApi } from "./EventsApi.ts"
 import { HealthApi } from "./HealthApi.ts"
 import { MessagesApi } from "./MessagesApi.ts"
 import { ModelsApi } from "./ModelsApi.ts"
@@ -12,6 +14,8 @@ import { TasksApi } from "./TasksApi.ts"
 export class Api extends HttpApi.make("bytebot-agent")
   .add(TasksApi)
   .add(MessagesApi)
+  .add(AttachmentsApi)
+  .add(EventsApi)
   .add(ModelsApi)
   .add(DesktopsApi)
   .add(ApiKeysApi)
@@ -20,5 +24,5 @@ export class Api extends HttpApi.make("bytebot-agent")
   .add(RootApi)
   .annotateMerge(OpenApi.annotations({ title: "Bytebot agent" })) {}
 
-/** What the service answers while it starts. */
+/** The API while the service starts. */
 export class StartingApi extends HttpApi.make("bytebot-agent-starting").add(HealthApi) {}

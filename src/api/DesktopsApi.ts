@@ -5,7 +5,7 @@ import { Authentication } from "./Authentication.ts"
 import { DatabaseUnavailableBody } from "./ErrorBody.ts"
 import { RequestDecoding } from "./RequestDecoding.ts"
 
-/** The desktops that tasks run on (ours; the original has one and says nothing of it). */
+/** The desktops that tasks run on (ours). */
 export class DesktopsApi extends HttpApiGroup.make("desktops")
   .add(
     HttpApiEndpoint.get("list", "/desktops", {

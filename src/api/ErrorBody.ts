@@ -17,8 +17,8 @@ import {
 import { RequestTooLarge, UnsupportedBody } from "./RequestErrors.ts"
 
 /**
- * The one place that says which status and which body each tagged error has on the wire (docs/contract/rest.md, "General"). The codecs
- * work both ways: a client derived from the API gets the tagged error back.
+ * Status and body of each tagged error on the wire (docs/contract/rest.md, "General"). The codecs work both ways: a client derived from the
+ * API gets the tagged error back.
  */
 
 const titles = {
@@ -30,11 +30,16 @@ const titles = {
   429: "Too Many Requests",
   503: "Service Unavailable"
 } as const
+type Status = keyof typeof titles
 
-/** The usual body, as `{message, error, statusCode}`: the order of the keys is part of the contract. */
-const bodyOf = <Self extends { readonly message: string }, const Status extends keyof typeof titles>(
+interface WithMessage {
+  readonly message: string
+}
+
+/** `{message, error, statusCode}`: the order of the keys is part of the contract. */
+const bodyOf = <Self extends WithMessage, const S extends Status>(
   error: Schema.Codec<Self, unknown>,
-  status: Status,
+  status: S,
   fromMessage: (message: string) => Self,
   message: Schema.Codec<string> = Schema.String
 ) =>
@@ -49,10 +54,10 @@ const bodyOf = <Self extends { readonly message: string }, const Status extends 
     HttpApiSchema.status(status)
   )
 
-/** The original's other body, `{statusCode, message}`, for what does not come from a task. */
-const shortBodyOf = <Self extends { readonly message: string }, const Status extends number>(
+/** Nest's other body, `{statusCode, message}`. */
+const shortBodyOf = <Self extends WithMessage, const S extends number>(
   error: Schema.Codec<Self, unknown>,
-  status: Status,
+  status: S,
   fromMessage: (message: string) => Self
 ) =>
   Schema.Struct({ statusCode: Schema.Literal(status), message: Schema.String }).pipe(
@@ -66,10 +71,10 @@ const shortBodyOf = <Self extends { readonly message: string }, const Status ext
     HttpApiSchema.status(status)
   )
 
-/** The body of an error that is about one thing with an id, which is read back out of the sentence. */
-const idBodyOf = <Self extends { readonly message: string }, const Status extends keyof typeof titles>(
+/** Of an error with an id, which is read back from the sentence. */
+const idBodyOf = <Self extends WithMessage, const S extends Status>(
   error: Schema.Codec<Self, unknown> & { new (props: { readonly id: string }): Self },
-  status: Status
+  status: S
 ) => {
   const [before = "", after = ""] = new error({ id: "\n" }).message.split("\n")
   return bodyOf(
@@ -80,47 +85,34 @@ const idBodyOf = <Self extends { readonly message: string }, const Status extend
   )
 }
 
+/** Of an error whose message is always the same. */
+const fixedBodyOf = <Self extends WithMessage, const S extends Status>(
+  error: Schema.Codec<Self, unknown> & { new (): Self },
+  status: S
+) => bodyOf(error, status, () => new error(), Schema.Literal(new error().message))
+
 export const TaskNotFoundBody = idBodyOf(TaskNotFound, 404)
 export const TaskNotUnderAgentControlBody = idBodyOf(TaskNotUnderAgentControl, 400)
 export const DesktopHeldBody = idBodyOf(DesktopHeld, 409)
 export const TaskNotUnderUserControlBody = idBodyOf(TaskNotUnderUserControl, 400)
 export const TaskAlreadyFinishedBody = idBodyOf(TaskAlreadyFinished, 400)
-
-export const NoModelConfiguredBody = bodyOf(
-  NoModelConfigured,
-  400,
-  () => new NoModelConfigured(),
-  Schema.Literal(new NoModelConfigured().message)
-)
-
 export const ApiKeyNotFoundBody = idBodyOf(ApiKeyNotFound, 404)
 export const FileNotFoundBody = idBodyOf(FileNotFound, 404)
 export const ImageNotFoundBody = idBodyOf(ImageNotFound, 404)
-export const AccountsOffBody = bodyOf(
-  AccountsOff,
-  404,
-  () => new AccountsOff(),
-  Schema.Literal(new AccountsOff().message)
-)
+
+export const NoModelConfiguredBody = fixedBodyOf(NoModelConfigured, 400)
+export const AccountsOffBody = fixedBodyOf(AccountsOff, 404)
+export const ServiceBusyBody = fixedBodyOf(ServiceBusy, 503)
+
 export const UnauthorizedBody = bodyOf(Unauthorized, 401, () => new Unauthorized())
-export const TooManyRequestsBody = bodyOf(
-  TooManyRequests,
-  429,
-  (message) => new TooManyRequests({ retryAfter: Number(/(\d+) s$/.exec(message)?.[1] ?? 60) })
-)
-export const TooManyOpenBody = bodyOf(TooManyOpen, 429, (message) => new TooManyOpen({ message }))
 export const ForbiddenBody = bodyOf(Forbidden, 403, (message) => new Forbidden({ message }))
-
 export const InvalidRequestBody = bodyOf(InvalidRequest, 400, (message) => new InvalidRequest({ message }))
-
-export const ServiceBusyBody = bodyOf(
-  ServiceBusy,
-  503,
-  () => new ServiceBusy(),
-  Schema.Literal(new ServiceBusy().message)
-)
-
-/** Shows nothing of the reason, which is about our insides. */
+export const TooManyOpenBody = bodyOf(TooManyOpen, 429, (message) => new TooManyOpen({ message }))
+export const TooManyRequestsBody = bodyOf(TooManyRequests, 429, (message) => {
+  const retryAfter = Number(/(\d+) s$/.exec(message)?.[1] ?? 60)
+  return new TooManyRequests({ retryAfter })
+})
+/** The message tells nothing of the reason. */
 export const DatabaseUnavailableBody = bodyOf(
   DatabaseUnavailable,
   503,
@@ -135,15 +127,12 @@ export const ModelsUnavailableBody = shortBodyOf(
 export const RequestTooLargeBody = shortBodyOf(RequestTooLarge, 413, () => new RequestTooLarge())
 export const UnsupportedBodyBody = shortBodyOf(UnsupportedBody, 415, (message) => new UnsupportedBody({ message }))
 
-/** Errors of routes that no endpoint of the API describes, such as streams and files. */
+/** Errors of routes that are not endpoints of the API: Better Auth's, and the one of RPC. */
 export const DeclaredErrorBody = Schema.Union([
   UnauthorizedBody,
   ForbiddenBody,
   TooManyRequestsBody,
   TooManyOpenBody,
-  TaskNotFoundBody,
-  FileNotFoundBody,
-  ImageNotFoundBody,
   AccountsOffBody,
   InvalidRequestBody,
   RequestTooLargeBody,

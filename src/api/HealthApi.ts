@@ -18,7 +18,7 @@ const unhealthy = { status: Schema.Literal("unhealthy"), reason: Schema.String }
 
 /**
  * For people, load balancers and orchestrators (docs/contract/rest.md, the Rust version's routes). `/health`, `/health/detailed` and `/health/ready`
- * answer 503 while the service can't work; `/health/live` only says that the process answers: restarting it would not help then.
+ * answer 503 while the service can't work; `/health/live` does not, as a restart would not help.
  */
 export class HealthApi extends HttpApiGroup.make("health").add(
   HttpApiEndpoint.get("overview", "/health", {

@@ -3,7 +3,7 @@ import { SocketStatistics, Version } from "../domain/Operations.ts"
 import { Authentication } from "./Authentication.ts"
 import { ForbiddenBody } from "./ErrorBody.ts"
 
-/** For those who run the service. While accounts are on, the rooms of everybody's tasks are for administrators. */
+/** For operators. While accounts are on, only administrators see the rooms of all tasks. */
 export class OperationsApi extends HttpApiGroup.make("operations")
   .add(
     HttpApiEndpoint.get("version", "/version", { success: Version }),

@@ -10,7 +10,7 @@ export class RequestBody extends Context.Service<RequestBody, { readonly [field:
   "bytebot/api/RequestBody"
 ) {}
 
-/** What every endpoint does with a request before its handler: path parameters, body, and words for what does not decode. */
+/** Before each handler: decodes path parameters and body, and turns decoding errors into `InvalidRequest`. */
 export class RequestDecoding extends HttpApiMiddleware.Service<RequestDecoding, { provides: RequestBody }>()(
   "bytebot/api/RequestDecoding",
   { error: [InvalidRequestBody, RequestTooLargeBody, ServiceBusyBody, UnsupportedBodyBody] }

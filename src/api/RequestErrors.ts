@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 
-/** The body is larger than we take, as sent or once decompressed (413). */
+/** The body exceeds the limit, as sent or once decompressed (413). */
 export class RequestTooLarge extends Schema.TaggedError<RequestTooLarge>()(
   "RequestTooLarge",
   {},
@@ -11,7 +11,7 @@ export class RequestTooLarge extends Schema.TaggedError<RequestTooLarge>()(
   }
 }
 
-/** The body comes in a charset or a content-encoding that we don't read (415). */
+/** The body's charset or content-encoding is not supported (415). */
 export class UnsupportedBody extends Schema.TaggedError<UnsupportedBody>()(
   "UnsupportedBody",
   { message: Schema.String },

@@ -5,7 +5,7 @@ import { TaskCursor } from "../domain/TaskCursor.ts"
 
 /** Kinds of fields in requests. `expected` completes the sentence that a client reads when a field does not decode. */
 
-/** The sentence for a value of another type, too. */
+/** Sets the message for values of another type, too. */
 export const expecting = (expected: string) => ({ expected, message: `Expected ${expected}` })
 
 const withoutNul = Schema.makeFilter((text: string) => !text.includes("\0"), {
@@ -22,7 +22,7 @@ export const NonEmptyText = Schema.String.annotate(notEmpty).check(Schema.isNonE
 /** Any text is an id that can be looked up (docs/contract/rest.md), but for NUL. */
 export const TaskIdText = TaskId.check(withoutNul)
 
-/** A codec from a plain function; None for what is not such a value. */
+/** A codec from a plain function, which returns None for an invalid input. */
 const parsedAs = <A, I>(
   from: Schema.Codec<I>,
   to: Schema.Codec<A>,

@@ -2,7 +2,7 @@ import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
 import { RequestDecoding } from "./RequestDecoding.ts"
 
-/** The greeting, by which clients of the original see that the service is there. */
+/** The greeting, by which the original's clients check that the service runs. */
 export class RootApi extends HttpApiGroup.make("root")
   .add(
     HttpApiEndpoint.get("greeting", "/", {

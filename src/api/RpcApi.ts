@@ -40,7 +40,7 @@ const page = {
   page: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThan(0))),
   limit: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 10_000 })))
 }
-/** A position of an earlier event; "0": the oldest that is kept. Without it only what happens from now on is told. */
+/** A position of an earlier event; "0": the oldest that is kept. Without it the stream begins with the next event. */
 const after = { after: Schema.optionalKey(Text) }
 
 /** The operations of REST, and events as streams: what was missed first, then what happens, without a gap and each once. */

@@ -62,12 +62,12 @@ export class TasksApi extends HttpApiGroup.make("tasks")
       query: {
         ...pageQuery,
         statuses: Schema.optionalKey(queryList(TaskStatus)),
-        /** One status by `queryChoice`; not even read where there are `statuses`. */
+        /** Decoded by `queryChoice`, and only without `statuses`. */
         status: Schema.optionalKey(QueryText),
         priority: Schema.optionalKey(queryList(TaskPriority)),
         type: Schema.optionalKey(queryList(TaskType)),
         createdBy: Schema.optionalKey(queryList(Role)),
-        /** Words that begin words of the description (ours). */
+        /** Full-text search: each word is a prefix of a word of the description (ours). */
         q: Schema.optionalKey(queryText(1000)),
         /** A page by cursor instead of by number (ours). */
         after: Schema.optionalKey(queryCursor)

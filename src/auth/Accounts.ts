@@ -8,25 +8,25 @@ import type { DatabaseUnavailable } from "../domain/TaskErrors.ts"
 import { ApiKeys, keyPrefix } from "./ApiKeys.ts"
 import { adminRole, BetterAuth } from "./BetterAuth.ts"
 
-/** What is looked at of a request, or of a socket's handshake, to find out who it is. */
+/** The part of a request, or of a socket's handshake, that identifies the caller. */
 export interface Credentials {
   readonly headers: Headers.Headers
-  /** Whether it may change something: then a cookie alone does not do, but must come from a page of ours. */
+  /** Whether it may change something: a cookie is accepted only from a trusted origin then. */
   readonly mayChange: boolean
 }
 
-/** Who is who. While accounts are off, everybody is everybody. */
+/** Identifies callers. While accounts are off, all callers are the same. */
 export class Accounts extends Context.Service<
   Accounts,
   {
     readonly areOn: boolean
-    /** Who asks: by API key, bearer token or session cookie. */
+    /** The caller, by API key, bearer token or session cookie. */
     readonly identify: (
       credentials: Credentials
     ) => Effect.Effect<CallerIdentity, Unauthorized | Forbidden | DatabaseUnavailable>
     /** Answers a request under Better Auth's path. */
     readonly handle: (request: Request) => Effect.Effect<Response, AccountsOff | DatabaseUnavailable>
-    /** The keys of a caller. Only somebody who is logged in can make one. */
+    /** The keys of a caller. Making one needs a session: a key can't make another one. */
     readonly keys: {
       readonly create: (
         caller: CallerIdentity,

@@ -5,50 +5,31 @@ import { atMostOnce, repeatable } from "../database/DatabaseRetry.ts"
 import { storableText } from "../database/StorableJson.ts"
 import { apiKeyJson } from "../database/WireJson.ts"
 import { ApiKeyNotFound } from "../domain/AccountErrors.ts"
-import { ApiKey, type NewApiKey } from "../domain/ApiKey.ts"
-import type { DatabaseUnavailable } from "../domain/TaskErrors.ts"
+import { ApiKey } from "../domain/ApiKey.ts"
 
-/** How every key begins, so that people and scanners for leaked secrets know one when they see it. */
+/** Beginning of every key, by which people and secret scanners recognise one. */
 export const keyPrefix = "bytebot_"
 
-/** How much of a key is kept to be recognised by, in characters. */
+/** Characters of a key that are kept to recognise it by. */
 const shownLength = keyPrefix.length + 6
 
-/** The use of a key is written down at most so often. */
+/** Shortest time between two updates of a key's "lastUsedAt". */
 const useNotedEvery = Duration.minutes(1)
 
-/** The keys of users for machines. Only their SHA-256 is stored: a key has 256 random bits, so that nobody finds it from that. */
-export class ApiKeys extends Context.Service<
-  ApiKeys,
-  {
-    /** A new key; without `expiresAt` (UTC) it is valid until it is revoked. */
-    readonly create: (
-      userId: string,
-      options: { readonly name: string; readonly expiresAt?: DateTime.Utc | undefined }
-    ) => Effect.Effect<NewApiKey, DatabaseUnavailable>
-    /** The user's keys, oldest first. */
-    readonly list: (userId: string) => Effect.Effect<ReadonlyArray<ApiKey>, DatabaseUnavailable>
-    /** Ends the key, and what was opened with it. */
-    readonly revoke: (userId: string, id: string) => Effect.Effect<void, ApiKeyNotFound | DatabaseUnavailable>
-    /** Whose the key is; null for what is no valid key. */
-    readonly find: (
-      key: string
-    ) => Effect.Effect<
-      { readonly id: string; readonly userId: string; readonly role: string | null } | null,
-      DatabaseUnavailable
-    >
-  }
->()("bytebot/ApiKeys") {
-  static readonly layer = Layer.effect(
-    ApiKeys,
-    Effect.gen(function* () {
-      const sql = yield* SqlClient.SqlClient
-      const shown = sql.literal(`${apiKeyJson("k")} AS key`)
+/** Without `expiresAt` (UTC) a key is valid until it is revoked. */
+interface NewKeyOptions {
+  readonly name: string
+  readonly expiresAt?: DateTime.Utc | undefined
+}
 
-      const create = Effect.fn("ApiKeys.create")(function* (
-        userId: string,
-        options: { readonly name: string; readonly expiresAt?: DateTime.Utc | undefined }
-      ) {
+/** The keys of users for machines. Only their SHA-256 is stored; a key has 256 random bits, so that it can't be found by trying. */
+export class ApiKeys extends Context.Service<ApiKeys>()("bytebot/ApiKeys", {
+  make: Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const shown = sql.literal(`${apiKeyJson("k")} AS key`)
+
+    return {
+      create: Effect.fn("ApiKeys.create")(function* (userId: string, options: NewKeyOptions) {
         const key = `${keyPrefix}${randomBytes(32).toString("base64url")}`
         const expiresAt = options.expiresAt === undefined ? null : DateTime.toDateUtc(options.expiresAt)
         const rows = yield* sql`
@@ -58,20 +39,23 @@ export class ApiKeys extends Context.Service<
           RETURNING ${shown}`
         const [made] = yield* decodeKeys(rows)
         return made === undefined ? yield* Effect.die(new Error("The key was not stored")) : { ...made.key, key }
-      }, atMostOnce)
+      }, atMostOnce),
 
-      const list = Effect.fn("ApiKeys.list")(function* (userId: string) {
+      /** The user's keys, oldest first. */
+      list: Effect.fn("ApiKeys.list")(function* (userId: string) {
         const rows =
           yield* sql`SELECT ${shown} FROM "ApiKey" k WHERE k."userId" = ${userId} ORDER BY k."createdAt", k."id"`
         return (yield* decodeKeys(rows)).map(({ key }) => key)
-      }, repeatable)
+      }, repeatable),
 
-      const revoke = Effect.fn("ApiKeys.revoke")(function* (userId: string, id: string) {
+      /** Ends the key, and the connections that were opened with it. */
+      revoke: Effect.fn("ApiKeys.revoke")(function* (userId: string, id: string) {
         const gone = yield* sql`DELETE FROM "ApiKey" WHERE "id" = ${id} AND "userId" = ${userId} RETURNING 1`
         if (gone.length === 0) return yield* new ApiKeyNotFound({ id })
-      }, atMostOnce)
+      }, atMostOnce),
 
-      const find = Effect.fn("ApiKeys.find")(function* (key: string) {
+      /** The owner of a key; null for an invalid key. */
+      find: Effect.fn("ApiKeys.find")(function* (key: string) {
         if (!key.startsWith(keyPrefix)) return null
         const now = yield* DateTime.now
         const at = DateTime.toDateUtc(now)
@@ -87,10 +71,10 @@ export class ApiKeys extends Context.Service<
           SELECT "id", "userId", "role" FROM found`
         return rows[0] === undefined ? null : yield* decodeOwner(rows[0])
       }, repeatable)
-
-      return ApiKeys.of({ create, list, revoke, find })
-    })
-  )
+    }
+  })
+}) {
+  static readonly layer = Layer.effect(ApiKeys, ApiKeys.make)
 }
 
 const hashOf = (key: string): string => createHash("sha256").update(key).digest("hex")

@@ -3,7 +3,7 @@ import { Context, Effect, Layer, Option, Redacted, Schema } from "effect"
 import { Settings } from "../config/Settings.ts"
 import { meet } from "./Outages.ts"
 
-/** Better Auth does not make such an account, in its words. */
+/** Better Auth refused to make an account; the message is its own. */
 export class AccountRefused extends Schema.TaggedError<AccountRefused>()("AccountRefused", {
   message: Schema.String
 }) {}
@@ -13,10 +13,10 @@ const reasonOf = (reason: unknown): string => (reason instanceof Error ? reason.
 /** Where Better Auth's routes are; its clients' default. */
 export const basePath = "/api/auth"
 
-/** Header that tells Better Auth who asks. Set by this service alone: what a client sends under this name is dropped. */
+/** Header with the client's address for Better Auth. A client's own header of this name is dropped. */
 export const clientAddressHeader = "x-bytebot-client-address"
 
-/** A user's role that sees everybody's tasks. */
+/** The role of users who see the tasks of all users. */
 export const adminRole = "admin"
 
 const Session = Schema.Struct({
@@ -25,7 +25,7 @@ const Session = Schema.Struct({
 })
 const decodeSession = Schema.decodeUnknownEffect(Schema.NullOr(Session))
 
-/** A call of Better Auth's. What it can't do while the database is away is a failure; whatever else it throws is a bug. */
+/** Calls Better Auth. An outage of the database is a failure; any other error is a bug. */
 const attempt = <A>(call: () => Promise<A>, isFailure: (value: A) => boolean = () => false) =>
   Effect.flatMap(
     Effect.promise(() => meet(call)),
@@ -47,7 +47,7 @@ const make = Effect.gen(function* () {
     Promise.all([import("better-auth"), import("better-auth/plugins/bearer"), import("./SqlDialect.ts")])
   )
   const dialect = yield* SqlDialect.make
-  // Better Auth takes a path in its URL for the place of its routes; a proxy in front has taken that path away.
+  // Better Auth would expect its routes below the path of its URL, which a proxy in front has removed.
   const { origin } = new URL(Option.getOrElse(betterAuthUrl, () => `http://localhost:${port}`))
   const trustedOrigins = [betterAuthTrustedOrigins, corsOrigins].flatMap((list) =>
     Option.getOrElse(list, () => []).filter((entry) => entry !== "*")
@@ -103,10 +103,10 @@ const make = Effect.gen(function* () {
         attempt(() => auth.api.getSession({ headers })),
         (found) => Effect.orDie(decodeSession(found))
       ),
-    /** Makes an account, whether or not everybody may; its user's id. Fails where Better Auth refuses it. */
+    /** Makes an account, also where sign-up is disabled, and gives its user's id. */
     register: (account: { readonly email: string; readonly name: string; readonly password: string }) =>
       Effect.gen(function* () {
-        // Better Auth's own answer does not tell.
+        // Better Auth's own answer does not tell whether the address is known.
         const known = yield* attempt(() => context.internalAdapter.findUserByEmail(account.email.toLowerCase()))
         if (known !== null) return yield* new AccountRefused({ message: `A user ${account.email} already exists` })
         const [made] = yield* attempt(() => Promise.allSettled([auth.api.signUpEmail({ body: account })]))

@@ -2,27 +2,27 @@ import { PgClient } from "@effect/sql-pg"
 import { Cause, Context, Deferred, Effect, Layer, Queue, Schedule, Schema, type Scope } from "effect"
 import { Settings } from "../config/Settings.ts"
 
-/** The channel on which triggers tell of deleted sessions and keys (migrations, "notifyLoginEnded"). */
+/** The channel on which triggers notify of deleted sessions and keys (migrations, "notifyLoginEnded"). */
 const channel = "bytebot_logins"
 
-/** How often logins in use are looked up, as nobody tells when one expires. */
+/** How often logins in use are checked: the database does not notify when one expires. */
 const lookEvery = "30 seconds"
 
-/** Who has let somebody in for as long as a login lasts. */
+/** A holder of connections that last as long as their logins. */
 export interface LoginFollower {
-  /** Ids of the sessions and keys that matter to it now. */
+  /** Ids of the sessions and keys of its connections. */
   readonly inUse: () => Iterable<string>
-  /** One of them, or of others, is over. */
+  /** Called when a login has ended, also one that is not in use. */
   readonly ended: (id: string) => void
 }
 
-/** Tells open connections when the session or key that they came with is over, whichever replica ended it. */
+/** Notifies open connections of the end of their session or key, whichever replica ended it. */
 export class Logins extends Context.Service<
   Logins,
   {
-    /** Tells the follower until the scope closes. */
+    /** Notifies the follower until the scope closes. */
     readonly follow: (follower: LoginFollower) => Effect.Effect<void, never, Scope.Scope>
-    /** Waits until the login is over; for ever, if there is none. */
+    /** Waits for the end of the login; never returns without a login. */
     readonly untilEnded: (login: { readonly id: string } | null) => Effect.Effect<void>
   }
 >()("bytebot/Logins") {
@@ -43,7 +43,7 @@ export class Logins extends Context.Service<
         for (const { ended } of followers) ended(id)
       }
 
-      /** Looks which of those in use are over, by time or without our having heard of it. */
+      /** Checks which logins in use have expired, or ended without a notification. */
       const look = Effect.gen(function* () {
         const inUse = [...new Set([...followers].flatMap((follower) => [...follower.inUse()]))]
         if (inUse.length === 0) return

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks"
 import type { DatabaseUnavailable } from "../domain/TaskErrors.ts"
 
-/** What a call of Better Auth's met on its way: it keeps the failures of statements to itself. */
+/** The outage during a call of Better Auth, which hides the failures of its statements. */
 const meeting = new AsyncLocalStorage<{ outage: DatabaseUnavailable | undefined }>()
 
 /** Runs a call of Better Auth's; `outage` tells whether it failed because the database is away. */
@@ -13,7 +13,7 @@ export const meet = async <A>(
   return { result, outage: met.outage }
 }
 
-/** To be told by the statements of such a call. */
+/** Called by the statements of such a call. */
 export const noteOutage = (outage: DatabaseUnavailable): void => {
   const met = meeting.getStore()
   if (met !== undefined) met.outage = outage

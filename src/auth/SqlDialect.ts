@@ -14,7 +14,7 @@ import { atMostOnce, orUnavailable, repeatable } from "../database/DatabaseRetry
 import type { DatabaseUnavailable } from "../domain/TaskErrors.ts"
 import { noteOutage } from "./Outages.ts"
 
-/** Rows are whatever the query says they are: Better Auth decodes them. */
+/** Better Auth decodes the rows. */
 const decodeResult = Schema.decodeUnknownSync(
   Schema.Struct({ rows: Schema.Array(Schema.Any), rowCount: Schema.Int, command: Schema.String })
 )
@@ -30,7 +30,7 @@ export const make = Effect.gen(function* () {
     throw result.failure
   }
 
-  /** Shares the pool's connections until a transaction begins, which has one of its own. */
+  /** Uses the pool's connections; a transaction reserves one. */
   class Connection implements DatabaseConnection {
     private own: { readonly connection: SqlConnection.Connection; readonly scope: Scope.Closeable } | undefined
 

@@ -3,17 +3,17 @@ import { Clock, Duration, Effect, Latch } from "effect"
 /** Requests in a row without any answer after which a desktop counts as lost. */
 const lostAt = 3
 
-/** How long to wait before a desktop that did not answer is asked again: twice as long each time. */
+/** Pause before the next probe of a desktop that did not answer; it doubles each time. */
 const firstPause = Duration.millis(250)
 const longestPause = Duration.seconds(5)
 
-/** What is known of a desktop: `since` is when it first did not answer, in milliseconds since 1970. */
+/** `since` is when the desktop first did not answer, in milliseconds since 1970. */
 export type ContactState =
   | { readonly _tag: "Unknown" }
   | { readonly _tag: "Answering" }
   | { readonly _tag: "Doubtful" | "Lost"; readonly failures: number; readonly since: number }
 
-/** Whether a desktop answers: kept by the client of its daemon, request by request. Any answer counts, also a refusal. */
+/** Whether a desktop answers, noted by the client of its daemon with each request. A refusal counts as an answer. */
 export class Contact {
   private current: ContactState = { _tag: "Unknown" }
   private readonly latches = {
@@ -34,12 +34,12 @@ export class Contact {
     return this.seen
   }
 
-  /** Requests without an answer yet: what comes of them will tell, there is no need to ask. */
+  /** Requests are under way, whose outcome makes a probe needless. */
   get isBusy(): boolean {
     return this.open > 0
   }
 
-  /** Milliseconds to wait before the desktop is asked again. */
+  /** Milliseconds until the next probe. */
   get pause(): number {
     const { state } = this
     const doublings = "failures" in state ? state.failures - 1 : 0
@@ -72,7 +72,7 @@ export class Contact {
     this.become({ _tag: failures < lostAt ? "Doubtful" : "Lost", failures, since })
   })
 
-  /** Waits for one of the states; not at all where it is the current one. */
+  /** Waits for one of the states. */
   readonly until = (...tags: ReadonlyArray<ContactState["_tag"]>): Effect.Effect<void> =>
     Effect.raceAllFirst(tags.map((tag) => this.latches[tag].await))
 

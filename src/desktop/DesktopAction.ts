@@ -78,7 +78,7 @@ export const actionBody = ({ action, parameters }: DesktopAction): Readonly<Reco
  * Milliseconds that the daemon may take for the action: what was measured on the real one (docs/contract/desktop.md, "Times"), doubled,
  * and half a minute on top; bounded.
  */
-export const actionPatience = ({ action, parameters }: DesktopAction): number => {
+export const actionTimeout = ({ action, parameters }: DesktopAction): number => {
   const count = (name: string): number => (typeof parameters[name] === "number" ? parameters[name] : 0)
   const length = (name: string): number => {
     const value = parameters[name]

@@ -3,17 +3,17 @@ import { boundedJson } from "../database/BoundedJson.ts"
 import { integerOf, shortened } from "../domain/Bounds.ts"
 import { Coordinates } from "./DesktopAction.ts"
 
-/** What the daemon answers and reports (docs/contract/desktop.md), within bounds: a desktop runs unknown programs, and may be hostile. */
+/** Answers and reports of the daemon (docs/contract/desktop.md), bounded: a desktop runs unknown programs, and may be hostile. */
 
 /** Characters of a picture or file in base64: 32 MB. */
 const largestData = Math.ceil((32 * 1024 * 1024) / 3) * 4
 
-/** Characters of what the daemon says of a failure, and of a file's name and media type (NAME_MAX of Linux, RFC 6838). */
+/** Characters of the daemon's message, and of a file's name (NAME_MAX of Linux). */
 const longest = { message: 1_000, name: 255 }
 
 const Message = Schema.optionalKey(Schema.Json)
 
-/** RFC 4648, section 4; models refuse what is no base64. */
+/** RFC 4648, section 4; models refuse invalid base64. */
 const isBase64 = (text: string): boolean =>
   text.length % 4 === 0 && !/[^A-Za-z0-9+/]/.test(text.slice(0, -2) + text.slice(-2).replace(/={1,2}$/, ""))
 
@@ -58,7 +58,7 @@ export const desktopFile = (file: Extract<typeof ReadFile.Type, { readonly succe
   mediaType: /^[\w.+-]{1,127}\/[\w.+-]{1,127}(?=;|$)/.exec(file.mediaType)?.[0] ?? "application/octet-stream"
 })
 
-/** What the daemon says of a failure; `otherwise`, where that is no text. */
+/** The daemon's message of a failure, or `otherwise`. */
 export const messageOf = (message: Schema.Json | undefined, otherwise: string): string =>
   typeof message === "string" && message !== "" ? shortened(message, longest.message) : otherwise
 
@@ -66,7 +66,7 @@ const answerLimits = { depth: 8, values: 10_000 }
 
 const decodeJson = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Unknown))
 
-/** The JSON of an answer, within bounds; null where it is none. */
+/** The JSON of an answer, bounded; null for invalid JSON. */
 export const answerOf = (text: string): Schema.Json => {
   const parsed = decodeJson(text)
   return parsed._tag === "Some" ? boundedJson(parsed.value, answerLimits) : null
@@ -84,11 +84,11 @@ const decodeFields = Schema.decodeUnknownOption(
 
 const decodeScreenshot = Schema.decodeUnknownOption(Screenshot)
 
-/** The picture of a reported screen; undefined where it is none, or takes more than 8 MB of memory, as many may wait to be stored. */
+/** The picture of a reported screen; undefined if it is invalid or above 8 MB, as many may wait to be stored. */
 export const reportedPicture = (screen: unknown): string | undefined => {
   const { image } = Option.getOrElse(decodeScreenshot(screen), () => ({ image: undefined }))
   return image === undefined || image.length > 8 * 1024 * 1024 ? undefined : image
 }
 
-/** The fields of a reported action, within bounds; none where it is no object. */
+/** The fields of a reported action, bounded; None if it is not an object. */
 export const reportedAction = (action: unknown) => decodeFields(boundedJson(action, actionLimits))

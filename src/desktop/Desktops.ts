@@ -11,7 +11,7 @@ import { withoutCredentials } from "../config/Credentials.ts"
 import { Settings } from "../config/Settings.ts"
 import { metrics, timed } from "../observability/Metrics.ts"
 import { Contact } from "./Contact.ts"
-import { actionBody, actionPatience, type DesktopAction } from "./DesktopAction.ts"
+import { actionBody, actionTimeout, type DesktopAction } from "./DesktopAction.ts"
 import {
   answerOf,
   CursorPosition,
@@ -27,8 +27,8 @@ import { TooLate, timelyAgent } from "./TimelyAgent.ts"
 import { type Reports, userInput } from "./UserInput.ts"
 
 /**
- * The desktop did not do what it was asked for; the message is for the model and for people. `Refused`: it said so. `NotReached`: it never
- * heard of it. `NotAnswered`: nobody knows whether it did it.
+ * The desktop did not carry a request out; the message is for the model and for people. `Refused`: it said so. `NotReached`: it did not get the
+ * request. `NotAnswered`: the outcome is unknown.
  */
 export class DesktopFailed extends Schema.TaggedError<DesktopFailed>()("DesktopFailed", {
   reason: Schema.Literals(["Refused", "NotReached", "NotAnswered"]),
@@ -37,9 +37,9 @@ export class DesktopFailed extends Schema.TaggedError<DesktopFailed>()("DesktopF
 
 /** One desktop, through its daemon (docs/contract/desktop.md). */
 export interface Desktop {
-  /** Whether it answers; the same for all who ask for this desktop. */
+  /** Whether it answers; shared by all users of this desktop. */
   readonly contact: Contact
-  /** Asks whether it is there, and notes the answer in `contact`. Nothing happens on the desktop. */
+  /** Checks whether it answers, and notes that in `contact`. Nothing happens on the desktop. */
   readonly probe: Effect.Effect<void>
   /** Carries out an action; it is sent before `until` (UTC, ms), or never. `key` names it for daemons that never do one twice. */
   readonly perform: (action: DesktopAction, key: string, until: number) => Effect.Effect<void, DesktopFailed>
@@ -51,13 +51,13 @@ export interface Desktop {
   readonly writeFile: (path: string, data: string, until: number) => Effect.Effect<void, DesktopFailed>
   readonly startTracking: Effect.Effect<void, DesktopFailed>
   readonly stopTracking: Effect.Effect<void, DesktopFailed>
-  /** What a person does, while tracking is on and no action of ours is under way, until the scope closes; reconnects by itself. */
+  /** The user's input, while tracking is on and no action of the agent is under way, until the scope closes; reconnects by itself. */
   readonly userInput: Effect.Effect<Reports, never, Scope.Scope>
 }
 
-const probePatience = Duration.seconds(5)
+const probeTimeout = Duration.seconds(5)
 
-/** What proxies answer for a daemon that is away (RFC 9110, section 15.6). */
+/** Statuses of proxies whose daemon does not answer (RFC 9110, section 15.6). */
 const gatewayProblems = new Set([502, 503, 504])
 
 /** Clients of desktop daemons by their URL. */
@@ -84,7 +84,7 @@ const desktopAt = (client: HttpClient.HttpClient, url: string, contact: Contact,
   const post = Effect.fn("Desktop.request")(function* (
     path: string,
     body: Readonly<Record<string, Schema.Json>> | undefined,
-    patience: number,
+    timeoutMs: number,
     action?: { readonly key?: string; readonly until: number }
   ) {
     yield* Effect.annotateCurrentSpan({
@@ -98,7 +98,7 @@ const desktopAt = (client: HttpClient.HttpClient, url: string, contact: Contact,
     const sender = action === undefined ? client : yield* timelyClient(action.until)
     return yield* sender.execute(request).pipe(
       Effect.flatMap((response) => Effect.map(boundedText(response), (text) => ({ response, text }))),
-      Effect.timeout(Duration.millis(patience)),
+      Effect.timeout(Duration.millis(timeoutMs)),
       Effect.tap(contact.answered),
       Effect.tapError((error) => (error._tag === "HttpClientError" && isTooLate(error) ? Effect.void : contact.failed)),
       contact.during,
@@ -122,7 +122,7 @@ const desktopAt = (client: HttpClient.HttpClient, url: string, contact: Contact,
   })
   const probe = client.execute(HttpClientRequest.get(`${url}/`)).pipe(
     Effect.tap(boundedText),
-    Effect.timeout(probePatience),
+    Effect.timeout(probeTimeout),
     Effect.filterOrFail(
       ({ status }) => !gatewayProblems.has(status),
       ({ status }) => new DesktopFailed({ reason: "NotReached", message: `a proxy answered ${status}` })
@@ -136,7 +136,7 @@ const desktopAt = (client: HttpClient.HttpClient, url: string, contact: Contact,
     probe,
     perform: (action, key, until) =>
       own
-        .during(action.action, post("/computer-use", actionBody(action), actionPatience(action), { key, until }))
+        .during(action.action, post("/computer-use", actionBody(action), actionTimeout(action), { key, until }))
         .pipe(Effect.mapError(orUnknown), Effect.asVoid),
     screenshot: Effect.map(Effect.flatMap(quick({ action: "screenshot" }), answer(Screenshot)), ({ image }) => image),
     cursorPosition: Effect.flatMap(quick({ action: "cursor_position" }), answer(CursorPosition)),
@@ -160,7 +160,7 @@ const desktopAt = (client: HttpClient.HttpClient, url: string, contact: Contact,
 /** Bytes of an answer: a picture of 32 MB in base64, or a file of a task. */
 const largestAnswer = ByteSize.megabytes(72)
 
-/** A desktop may be hostile: it can't fill our memory. */
+/** A hostile desktop must not fill the memory. */
 const boundedText = (response: HttpClientResponse.HttpClientResponse) =>
   Effect.provideService(response.text, HttpIncomingMessage.MaxBodySize, largestAnswer)
 
@@ -170,7 +170,7 @@ const timelyClient = (until: number) =>
 const notAnswered = (message: string): DesktopFailed => new DesktopFailed({ reason: "NotAnswered", message })
 const notReached = (message: string): DesktopFailed => new DesktopFailed({ reason: "NotReached", message })
 
-/** An action may have been carried out though nobody said so. */
+/** An action without an answer may have been carried out. */
 const orUnknown = (error: DesktopFailed): DesktopFailed =>
   error.reason === "NotAnswered"
     ? notAnswered(`${error.message}; the action may or may not have taken effect. Look at the screen before you go on.`)
@@ -178,7 +178,7 @@ const orUnknown = (error: DesktopFailed): DesktopFailed =>
 
 const refused = (message: string): DesktopFailed => new DesktopFailed({ reason: "Refused", message })
 
-/** It was this process that was not there. */
+/** This process was late, not the desktop. */
 const isTooLate = ({ reason }: HttpClientError.HttpClientError): boolean => reason.cause instanceof TooLate
 
 /** System errors (errno(3)) of a connection that was never made; a name that is not known is one of `getaddrinfo`. */

@@ -1,12 +1,12 @@
 import { Duration, Effect } from "effect"
 import type { ActionName } from "./DesktopAction.ts"
 
-/** Actions of ours during which the daemon reports nothing of its own (docs/contract/desktop.md, "Input tracking"). */
+/** Actions that the daemon does not report as input (docs/contract/desktop.md, "Input tracking"). */
 const unreported: ReadonlySet<ActionName> = new Set(["wait", "application"])
 
 /**
- * When what a desktop's daemon reports may be our own doing: it reports its own actions like a person's, some only when a pause has
- * ended what belongs together. So from the beginning of an action until the screen has settled after it.
+ * When a desktop's reports may be of the agent's own actions, which the daemon reports like a user's, some only after a pause: from the
+ * beginning of an action until the screen has settled after it.
  */
 export class OwnActions {
   private readonly settleTime: number
@@ -17,7 +17,7 @@ export class OwnActions {
     this.settleTime = Duration.toMillis(settleDelay)
   }
 
-  /** An action of ours on the desktop. */
+  /** Runs an action of the agent. */
   during<A, E, R>(action: ActionName, request: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
     if (unreported.has(action)) return request
     return Effect.suspend(() => {
@@ -32,7 +32,7 @@ export class OwnActions {
     })
   }
 
-  /** Whether what is reported now may be ours. */
+  /** Whether a report may be of the agent's action now. */
   get mayBeReported(): boolean {
     return this.open > 0 || performance.now() < this.settledAt
   }

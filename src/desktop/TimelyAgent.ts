@@ -12,7 +12,7 @@ export class TooLate extends Error {
 
 type Connected = (error: Error | null, socket: Duplex) => void
 
-/** Hands a connection to its request when it stands, and only as long as there is time. */
+/** Hands a connection to its request once it is open, if that is before `until`. */
 const whenConnected = (socket: Duplex, event: string, until: number, connected: Connected): undefined => {
   const failed = (error: Error) => connected(error, socket)
   socket.once("error", failed)
@@ -24,32 +24,15 @@ const whenConnected = (socket: Duplex, event: string, until: number, connected: 
   })
 }
 
-class TimelyHttpAgent extends http.Agent {
-  private readonly until: number
-
-  constructor(until: number) {
-    super()
-    this.until = until
+/** The agent, whose connections are handed over in time only; `event` says when one is ready. */
+const timely = <A extends http.Agent>(agent: A, event: string, until: number): A => {
+  const connect = agent.createConnection.bind(agent)
+  agent.createConnection = (options, connected: Connected) => {
+    const socket = connect(options)
+    if (socket) whenConnected(socket, event, until, connected)
+    return undefined
   }
-
-  override createConnection(options: http.ClientRequestArgs, connected: Connected): undefined {
-    const socket = super.createConnection(options)
-    if (socket) whenConnected(socket, "connect", this.until, connected)
-  }
-}
-
-class TimelyHttpsAgent extends https.Agent {
-  private readonly until: number
-
-  constructor(until: number) {
-    super()
-    this.until = until
-  }
-
-  override createConnection(options: https.RequestOptions, connected: Connected): undefined {
-    const socket = super.createConnection(options)
-    if (socket) whenConnected(socket, "secureConnect", this.until, connected)
-  }
+  return agent
 }
 
 /**
@@ -57,6 +40,6 @@ class TimelyHttpsAgent extends https.Agent {
  * send its request whenever it wakes.
  */
 export const timelyAgent = (until: number): NodeHttpClient.HttpAgent["Service"] => ({
-  http: new TimelyHttpAgent(until),
-  https: new TimelyHttpsAgent(until)
+  http: timely(new http.Agent(), "connect", until),
+  https: timely(new https.Agent(), "secureConnect", until)
 })

@@ -3,7 +3,7 @@ import { io } from "socket.io-client"
 import { reportedAction, reportedPicture } from "./DesktopAnswers.ts"
 import type { OwnActions } from "./OwnActions.ts"
 
-/** What the daemon reports of a person's input: the action with its fields, and the screen before it where it was seen. */
+/** Reported input of a user: the action with its fields, and the screen before it, if it was taken. */
 export interface UserInput {
   readonly image: string | undefined
   readonly action: Readonly<Record<string, Schema.Json>>
@@ -16,15 +16,15 @@ export interface Reports {
   readonly reconnects: Queue.Dequeue<void>
 }
 
-/** A person acts a few times a second at most; a queue of this size outlasts any hiccup of the database. */
+/** A user acts a few times a second: a queue of this size outlasts a short outage of the database. */
 export const inputCapacity = 1_000
 
-/** Actions that wait to be stored when those that follow lose their pictures, which are large. */
+/** Queued actions from which on further ones lose their pictures, which are large. */
 const waitingPictures = 50
 
 /**
- * The daemon's Socket.IO events as queues, until the scope closes; reconnects by itself. Frames that fit no schema are dropped, and what
- * may have been reported of our own actions. A picture that is no PNG is left out.
+ * The daemon's Socket.IO events as queues, until the scope closes; reconnects by itself. Events that fit no schema are dropped, and reports
+ * of the agent's own actions. A picture that is not a PNG is left out.
  */
 export const userInput = (url: string, own: OwnActions): Effect.Effect<Reports, never, Scope.Scope> =>
   Effect.gen(function* () {

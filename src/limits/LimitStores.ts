@@ -80,7 +80,7 @@ const postgres = Layer.unwrap(
   })
 )
 
-/** Counts in Redis. The start of the service does not wait for the connection; a request does. */
+/** Counts in Redis. Requests wait for the connection; the start of the service does not. */
 const redis = (url: Redacted.Redacted) =>
   Layer.unwrap(
     Effect.gen(function* () {

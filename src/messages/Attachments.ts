@@ -7,21 +7,9 @@ import { Caller } from "../domain/Caller.ts"
 import { imageAt } from "../domain/MessageImages.ts"
 import { Summary } from "../domain/Summary.ts"
 import type { TaskId } from "../domain/Task.ts"
-import { type DatabaseUnavailable, TaskNotFound } from "../domain/TaskErrors.ts"
+import { TaskNotFound } from "../domain/TaskErrors.ts"
 import { visibleTo } from "../tasks/Visibility.ts"
 import { contentSize } from "./MessagePage.ts"
-
-/** A file, and how it begins; `type` is the one it was stored with. */
-export interface FileStart {
-  readonly name: string
-  readonly type: string
-  /** Characters of its base64. */
-  readonly length: number
-  /** The first of them, in ASCII, as many as were asked for. */
-  readonly start: Uint8Array
-  /** The last four. */
-  readonly end: string
-}
 
 /** A picture of a message. */
 export interface Picture {
@@ -30,41 +18,15 @@ export interface Picture {
 }
 
 /** What belongs to a task and is read by itself: its files, the pictures of its messages, its summaries. */
-export class Attachments extends Context.Service<
-  Attachments,
-  {
-    /** The file, with the first `count` characters of its base64. */
-    readonly file: (
-      taskId: TaskId,
-      fileId: string,
-      count: number
-    ) => Effect.Effect<FileStart, FileNotFound | DatabaseUnavailable, Caller>
-    /** `count` characters of the base64 of a file that the caller was given before, after the first `offset` ones. */
-    readonly filePiece: (
-      fileId: string,
-      offset: number,
-      count: number
-    ) => Effect.Effect<Uint8Array, FileNotFound | DatabaseUnavailable>
-    /** `index` counts the message's pictures from 0. Reads messages of up to `room` bytes; of larger ones it answers their size. */
-    readonly image: (
-      messageId: string,
-      index: number,
-      room: number
-    ) => Effect.Effect<Picture | { readonly size: number }, ImageNotFound | DatabaseUnavailable, Caller>
-    /** Oldest first. */
-    readonly summaries: (
-      taskId: TaskId
-    ) => Effect.Effect<ReadonlyArray<Summary>, TaskNotFound | DatabaseUnavailable, Caller>
-  }
->()("bytebot/Attachments") {
-  static readonly layer = Layer.effect(
-    Attachments,
-    Effect.gen(function* () {
-      const sql = yield* SqlClient.SqlClient
+export class Attachments extends Context.Service<Attachments>()("bytebot/Attachments", {
+  make: Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
 
-      // `textsend` gives the bytes of a text; `substring` of a text would count its characters from the start each time.
-      const file = Effect.fn("Attachments.file")(function* (taskId: TaskId, fileId: string, count: number) {
+    return {
+      /** The file, with the first `count` characters of its base64. */
+      file: Effect.fn("Attachments.file")(function* (taskId: TaskId, fileId: string, count: number) {
         yield* Effect.annotateCurrentSpan({ "task.id": taskId })
+        // `textsend` gives the bytes of a text; `substring` of a text would count its characters from the start each time.
         const rows = yield* sql`
           SELECT f."name", f."type", octet_length(f."data") AS length, substring(d."bytes" FROM 1 FOR ${count}::int) AS start,
             convert_from(substring(d."bytes" FROM greatest(1, octet_length(f."data") - 3)), 'LATIN1') AS end
@@ -72,16 +34,18 @@ export class Attachments extends Context.Service<
           WHERE f."id" = ${fileId} AND t."id" = ${taskId} AND ${visibleTo(sql, yield* Caller, "t")}`
         if (rows[0] === undefined) return yield* new FileNotFound({ id: fileId })
         return yield* decodeFile(rows[0])
-      }, repeatable)
+      }, repeatable),
 
-      const filePiece = Effect.fn("Attachments.filePiece")(function* (fileId: string, offset: number, count: number) {
+      /** `count` characters of a file's base64 after the first `offset` ones. The caller has been given the file before. */
+      filePiece: Effect.fn("Attachments.filePiece")(function* (fileId: string, offset: number, count: number) {
         const rows = yield* sql`
           SELECT substring(textsend("data") FROM ${offset + 1}::int FOR ${count}::int) AS piece FROM "File" WHERE "id" = ${fileId}`
         if (rows[0] === undefined) return yield* new FileNotFound({ id: fileId })
         return (yield* decodePiece(rows[0])).piece
-      }, repeatable)
+      }, repeatable),
 
-      const image = Effect.fn("Attachments.image")(function* (messageId: string, index: number, room: number) {
+      /** The picture with this index, from 0, of a message of up to `room` bytes; of a larger message its size. */
+      image: Effect.fn("Attachments.image")(function* (messageId: string, index: number, room: number) {
         const rows = yield* sql`
           SELECT s."size", CASE WHEN s."size" <= ${room}::bigint THEN ${sql.literal(messageContent("m"))} END AS content
           FROM "Message" m JOIN "Task" t ON t."id" = m."taskId" CROSS JOIN LATERAL (SELECT ${sql.literal(contentSize("m"))} AS size OFFSET 0) s
@@ -92,9 +56,10 @@ export class Attachments extends Context.Service<
         const found = imageAt(content, index)
         if (found === undefined) return yield* new ImageNotFound({ id: messageId })
         return { type: found.mediaType, bytes: Buffer.from(found.data, "base64") }
-      }, repeatable)
+      }, repeatable),
 
-      const summaries = Effect.fn("Attachments.summaries")(function* (taskId: TaskId) {
+      /** Oldest first. */
+      summaries: Effect.fn("Attachments.summaries")(function* (taskId: TaskId) {
         yield* Effect.annotateCurrentSpan({ "task.id": taskId })
         const rows = yield* sql`
           SELECT t."id" AS task, s."id", s."content", ${sql.literal(instant('s."createdAt"'))} AS "createdAt",
@@ -104,21 +69,27 @@ export class Attachments extends Context.Service<
         if (rows[0] === undefined) return yield* new TaskNotFound({ id: taskId })
         return yield* decodeSummaries(rows.filter(({ id }) => id !== null))
       }, repeatable)
-
-      return Attachments.of({ file, filePiece, image, summaries })
-    })
-  )
+    }
+  })
+}) {
+  static readonly layer = Layer.effect(Attachments, Attachments.make)
 }
 
-const decodeFile = Schema.decodeUnknownEffect(
-  Schema.Struct({
-    name: Schema.String,
-    type: Schema.String,
-    length: Schema.Int,
-    start: Schema.Uint8Array,
-    end: Schema.String
-  })
-)
+/** A file and the beginning of its base64. */
+const FileStart = Schema.Struct({
+  name: Schema.String,
+  /** As stored. */
+  type: Schema.String,
+  /** Characters of the base64. */
+  length: Schema.Int,
+  /** The first characters, in ASCII. */
+  start: Schema.Uint8Array,
+  /** The last four characters. */
+  end: Schema.String
+})
+export type FileStart = typeof FileStart.Type
+
+const decodeFile = Schema.decodeUnknownEffect(FileStart)
 const decodePiece = Schema.decodeUnknownEffect(Schema.Struct({ piece: Schema.Uint8Array }))
 const decodeContent = Schema.decodeUnknownEffect(
   Schema.Struct({ size: Schema.Int, content: Schema.NullOr(Schema.Array(Schema.Json)) })

@@ -1,4 +1,4 @@
-/** Decodes base64 that comes in pieces as `Buffer.from` decodes it whole: what is not of its alphabet is left out, padding ends it. */
+/** Decodes base64 in pieces as `Buffer.from` decodes it whole: characters outside the alphabet are skipped, padding ends it. */
 export const base64Decoder = (): ((piece: Uint8Array, isLast: boolean) => Uint8Array) => {
   let rest = ""
   let isOver = false
@@ -18,7 +18,7 @@ export const base64Decoder = (): ((piece: Uint8Array, isLast: boolean) => Uint8A
   }
 }
 
-/** Bytes that base64 of this length stands for, by its last characters; undefined where it is not padded as RFC 4648 has it. */
+/** Bytes in base64 of this length, by its last characters; undefined if it is not padded (RFC 4648). */
 export const decodedLength = (length: number, end: string): number | undefined => {
   const padding = /^[A-Za-z0-9+/_-]*(={0,2})$/.exec(end)?.[1]?.length
   return padding === undefined || length % 4 !== 0 ? undefined : (length / 4) * 3 - padding

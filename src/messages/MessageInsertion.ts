@@ -6,20 +6,20 @@ import type { CallerIdentity } from "../domain/Caller.ts"
 import type { TaskId } from "../domain/Task.ts"
 import { fileBytes, taskSize, type WholeTaskRow, wholeTaskColumns } from "../tasks/TaskRow.ts"
 
-/** What a user says of a task. */
+/** A message of a user for a task. */
 export interface UserMessage {
   readonly id: string
   readonly taskId: TaskId
   readonly text: string
   readonly at: Date
   readonly caller: CallerIdentity
-  /** Bytes that the answer may have: where the task's texts and files are larger, nothing is stored and the texts are not read. */
+  /** Most bytes of the task's texts and files: if they are larger, nothing is stored, and the texts are not read. */
   readonly room: number
 }
 
 /**
- * Stores the message, once, whose id it is given, those that come together in one statement; answers the task, if there is one for the
- * caller. It is not stored where the task has no room (`isRead` is false).
+ * Stores a message once per id; concurrent ones share a statement. Gives the task, if the caller may see it. Nothing is stored if the task
+ * exceeds the room (`isRead` is false).
  */
 export const makeInsertMessage = (sql: SqlClient.SqlClient) => {
   const insertRecords = insertion(sql)
@@ -55,7 +55,7 @@ const fields: Fields<ReturnType<typeof recordOf>> = {
   room: "float8"
 }
 
-// The task's row is locked first by every writer of messages: so positions and events follow the order of commits.
+// Every writer of messages locks the task's row first, so that positions and events follow the order of the commits.
 const insertion = recordStatement<ReturnType<typeof recordOf>, WholeTaskRow & { readonly index: number }>(
   fields,
   (records) => `

@@ -28,6 +28,7 @@ import { Dispatch } from "./Dispatch.ts"
 import { makeInsertTask, type NewTask } from "./TaskInsertion.ts"
 import { listTasks, type TaskList, type TaskListOptions } from "./TaskList.ts"
 import { keepsDesktop, patchedColumns, type TaskPatch } from "./TaskPatch.ts"
+import { makeCheckPrices } from "./TaskPrices.ts"
 import {
   type Reserve,
   type TaskRow,
@@ -36,10 +37,9 @@ import {
   tasksOf,
   type WholeTaskRow,
   wholeTaskColumns,
-  wishesOf,
-  wholeTaskOf
+  wholeTaskOf,
+  wishesOf
 } from "./TaskRow.ts"
-import { makeCheckPrices } from "./TaskPrices.ts"
 import { visibleTo } from "./Visibility.ts"
 
 /** Tasks as their users see and steer them: a task of somebody else is as if absent. Every change is committed, with its event, before the effect returns. */

@@ -3,15 +3,15 @@ import { Settings } from "../config/Settings.ts"
 import { TooManyOpen } from "../domain/LimitErrors.ts"
 
 /**
- * Counts what an address holds open in this process, of any kind: Engine.IO connections (known or not), RPC sockets and streams, event
- * streams. BYTEBOT_SOCKETS_PER_ADDRESS says how many there may be.
+ * Counts the open connections of each address in this process: Engine.IO connections, RPC sockets and streams, event streams.
+ * BYTEBOT_SOCKETS_PER_ADDRESS is their limit.
  */
 export class AddressConnections extends Context.Service<
   AddressConnections,
   {
     /** Whether the address (`limitKey`) has room for another one. */
     readonly hasRoom: (address: string) => boolean
-    /** Counts one more; the function that is returned takes it back, once. */
+    /** Counts one more; the returned function undoes it, once. */
     readonly add: (address: string) => () => void
     /** Counts one more until the scope closes, or fails where there is no room. */
     readonly open: (address: string) => Effect.Effect<void, TooManyOpen, Scope.Scope>

@@ -1,12 +1,12 @@
 import { isIPv6 } from "node:net"
 import { Option } from "effect"
 
-/** Where nobody knows who asks, as on a Unix socket. */
+/** A connection without an address, such as a Unix socket. */
 const unknown = "unknown"
 
 /**
- * The address of who asks. Behind `proxies` of one's own, each of which adds the address that it sees to X-Forwarded-For, it is the one
- * that the outermost of them added: what stands before that is the client's own claim.
+ * The client's address. Each of the `proxies` in front adds the address that it sees to X-Forwarded-For: the outermost proxy's entry counts,
+ * entries before it are the client's own claim.
  */
 export const clientAddress = (
   proxies: number,
@@ -19,12 +19,12 @@ export const clientAddress = (
   return addresses.at(-proxies) ?? addresses[0] ?? own
 }
 
-/** Characters of the longest address as text, with a zone. What is longer comes from a client, and is no address. */
+/** Characters of the longest address, with a zone. Longer text is a client's, and no address. */
 const longest = 64
 
 /**
- * What limits count an address as. Of IPv6 it is the first 64 bits: a network of that size is the least that a customer gets (RFC 6177), so
- * that one machine has all addresses in it. IPv4 may come as IPv6 (`::ffff:192.0.2.1`).
+ * The key by which limits count an address. Of IPv6 it is the first 64 bits: a customer gets at least a network of that size (RFC 6177), so
+ * that one machine may use all its addresses. IPv4 may come as IPv6 (`::ffff:192.0.2.1`).
  */
 export const limitKey = (address: string): string => {
   const plain = address.slice(0, longest).replace(/^::ffff:(?=\d+\.)/i, "")

@@ -9,15 +9,15 @@ import { untraced } from "../observability/TraceParent.ts"
 import { countOf } from "../tasks/TaskCounts.ts"
 import { SocketStats } from "./SocketStats.ts"
 
-/** How old what is counted in the database may be: many scrapes at once cost one statement. */
-const freshFor = Duration.seconds(5)
+/** Age up to which a count of the database is used again: concurrent scrapes share a statement. */
+const countValidFor = Duration.seconds(5)
 
-/** How often the collector's values are renewed, if there is one. */
+/** How often the gauges are renewed for an OpenTelemetry collector. */
 const renewEvery = Duration.seconds(10)
 
 const unfinished = ["PENDING", "RUNNING", "NEEDS_HELP", "NEEDS_REVIEW"] as const
 
-/** What is not counted as it happens, but looked up. */
+/** Metrics that are read when they are needed, not counted as things happen. */
 export class Gauges extends Context.Service<Gauges, { readonly renew: Effect.Effect<void> }>()("bytebot/Gauges") {
   static readonly layer = Layer.effect(
     Gauges,
@@ -41,10 +41,10 @@ export class Gauges extends Context.Service<Gauges, { readonly renew: Effect.Eff
         yield* measure(metrics.queue, counts.PENDING - later)
       }).pipe(
         Effect.timeout("2 seconds"),
-        // An outage shows elsewhere; the other values are worth having all the same.
+        // The other gauges are renewed during an outage of the database, too.
         Effect.catchCause((cause) => Effect.logDebug("Tasks were not counted", cause))
       )
-      const counted = yield* Effect.cachedWithTTL(count, freshFor)
+      const counted = yield* Effect.cachedWithTTL(count, countValidFor)
 
       const renew = untraced(
         Effect.gen(function* () {

@@ -1,9 +1,9 @@
-/** Most values, and most levels of lists and objects in each other, of a message. A new task with 10,000 files has 50,000 values. */
+/** Most values of a message, and its deepest nesting. A new task with 10,000 files has 50,000 values. */
 const most = { values: 60_000, levels: 64 }
 
 /**
- * What is wrong with the shape of a JSON text, found in a single pass without building a value: parsing `[[],[],…]` of 20 MB takes seconds
- * and twenty times the memory, this milliseconds. Undefined for usual texts, and for broken ones, which the parser refuses.
+ * Which limit a JSON text exceeds, found in a single pass without building a value: parsing `[[],[],…]` of 20 MB takes seconds and twenty
+ * times the memory, this takes milliseconds. Undefined for other texts, also for malformed ones, which the parser refuses.
  */
 export const shapeProblem = (text: string): string | undefined => {
   let values = 0

@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
 import { Option, Schema } from "effect"
 
-/** Answers to what never becomes a request for a route; they have the wire's error body, too (docs/contract/rest.md, "General"). */
+/** Refusals of requests that reach no route, with the error body of docs/contract/rest.md, "General". */
 
 const titles = {
   400: "Bad Request",
@@ -19,7 +19,7 @@ export type RefusalStatus = keyof typeof titles
 const bodyOf = (statusCode: RefusalStatus, message: string): string =>
   JSON.stringify({ message, error: titles[statusCode], statusCode })
 
-/** Refuses a request; its connection ends with the answer. */
+/** Refuses a request, and closes its connection. */
 export const refuseRequest = (response: ServerResponse, status: RefusalStatus, message: string): void => {
   const retry = status === 503 || status === 429 ? { "retry-after": "1" } : {}
   response
@@ -27,7 +27,7 @@ export const refuseRequest = (response: ServerResponse, status: RefusalStatus, m
     .end(bodyOf(status, message))
 }
 
-/** Refuses what came on a connection that is no request, or asks for another protocol; the connection ends with it. */
+/** Refuses a malformed request or an upgrade, and closes the connection. */
 export const refuseConnection = (socket: Duplex, status: RefusalStatus, message: string): void => {
   const body = bodyOf(status, message)
   const lines = [
@@ -41,7 +41,7 @@ export const refuseConnection = (socket: Duplex, status: RefusalStatus, message:
   socket.end(`${lines.join("\r\n")}\r\n\r\n${body}`, () => socket.destroy())
 }
 
-/** Codes of Node's parser and timers; any other one means that the bytes are no request. */
+/** By code of Node's parser and timers; any other code means that the bytes are not HTTP. */
 const malformed: { readonly [code: string]: readonly [RefusalStatus, string] | undefined } = {
   HPE_HEADER_OVERFLOW: [431, "The request's line and headers are too long"],
   HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, "The body's chunk extensions are too long"],
@@ -50,7 +50,7 @@ const malformed: { readonly [code: string]: readonly [RefusalStatus, string] | u
 
 const decodeCode = Schema.decodeUnknownOption(Schema.Struct({ code: Schema.String }))
 
-/** Makes the server answer in words where Node answers with an empty body. */
+/** Makes the server answer with an error body where Node sends none. */
 export const refuseMalformed = (server: Server): void => {
   const answering = new WeakMap<Duplex, ServerResponse>()
   server.prependListener("request", (_request: IncomingMessage, response: ServerResponse) => {

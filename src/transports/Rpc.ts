@@ -104,7 +104,7 @@ const handlers = RpcApi.toLayer(
       AddMessage: ({ id, message }) =>
         Effect.flatMap(CurrentReserve, (reserve) => messages.addUserMessage(id, message, reserve)),
       ListMessages: ({ id, limit = 10, page = 1 }) =>
-        Effect.flatMap(CurrentReserve, (reserve) => messages.list({ taskId: id, limit, page, reserve })),
+        Effect.flatMap(CurrentReserve, (reserve) => messages.list({ taskId: id, limit, page }, reserve)),
       ListModels: () => models.list,
       ListDesktops: () => desktops.list,
       WatchTask: ({ after, id }) => watch({ taskId: id, after }),

@@ -14,28 +14,25 @@ import { refuseConnection, refuseMalformed, refuseRequest } from "./Refusals.ts"
 /** The address can't be listened on; the message says what to do. */
 export class ListenFailed extends Schema.TaggedError<ListenFailed>()("ListenFailed", { message: Schema.String }) {}
 
-/** What takes requests and upgrades from the port. */
+/** Takes requests and upgrades from the port. */
 export interface PortHandler {
   readonly handleRequest: (request: IncomingMessage, response: ServerResponse) => void
   readonly handleUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 }
 
-/** Gives Socket.IO what comes in under `/socket.io/`, until the scope closes. */
+/** Hands the requests under `/socket.io/` to Socket.IO until the scope closes. */
 export class SocketPort extends Context.Service<
   SocketPort,
   { readonly attach: (handler: PortHandler) => Effect.Effect<void, never, Scope.Scope> }
 >()("bytebot/SocketPort") {}
 
-/**
- * Milliseconds. Slow headers and bodies are given up; an idle connection lives longer than those of usual proxies (60 s),
- * so that it is the proxy that closes it and no request gets lost.
- */
+/** Milliseconds. An idle connection lives longer than those of usual proxies (60 s), so that the proxy closes it and no request gets lost. */
 const timeouts = (requestTimeout: number) => ({
   headersTimeout: Math.min(20_000, requestTimeout),
   requestTimeout,
   connectionsCheckingInterval: Math.min(5_000, requestTimeout),
   keepAliveTimeout: 65_000,
-  // Asked for below, with an answer in words.
+  // `malformation` checks it, with an error body.
   requireHostHeader: false,
   // Other protocols (h2c) are not spoken: such a request is answered as if it had not asked (RFC 9110, section 7.8).
   shouldUpgradeCallback: ({ headers }: IncomingMessage) => headers.upgrade?.toLowerCase() === "websocket"
@@ -43,8 +40,8 @@ const timeouts = (requestTimeout: number) => ({
 
 /**
  * The one port of the service, for Effect's HttpServer and for Socket.IO: each sees its own requests and upgrades only.
- * At the end nobody is let in any more, running requests get most of `shutdownTimeout` to finish, and the rest is cut off; layers
- * with sockets or endless responses are built on this one, so that they have ended theirs by then.
+ * Shutdown: the server stops accepting, running requests get most of `shutdownTimeout` to finish, the others are cut off. Layers with sockets
+ * or endless responses depend on this one, so that they have closed theirs before.
  */
 export const layer = Layer.merge(
   Layer.effectContext(
@@ -61,7 +58,7 @@ export const layer = Layer.merge(
         return (choose(request) ?? notReady).handleRequest(request, response)
       })
       server.on("upgrade", (request, socket, head) => {
-        // Node leaves these half open; a route that is no WebSocket's would go on answering a client that has left.
+        // Node leaves these half open; a route without a WebSocket would go on answering a client that has left.
         socket.once("end", () => socket.end())
         const problem = malformation(request)
         if (problem !== undefined) return refuseConnection(socket, 400, problem)
@@ -150,7 +147,7 @@ const boundAddress = (server: Server): Effect.Effect<NetAddress.SocketAddress> =
     : Effect.orDie(Effect.fromResult(NetAddress.inetAddressFromIpString(address.address, address.port)))
 }
 
-/** Done when the server and all its connections are closed, which is seen to at the end of the scope. */
+/** Done when the server and all its connections are closed; the end of the scope closes them. */
 const untilClosed = Effect.fnUntraced(function* (server: Server) {
   const closed = yield* Deferred.make<void>()
   const connections = new Set<Socket>()
@@ -169,10 +166,10 @@ const untilClosed = Effect.fnUntraced(function* (server: Server) {
   return closed
 })
 
-/** Lets nobody in any more, and waits until those inside have got their answers. */
+/** Stops accepting connections, and waits until the running requests are answered. */
 const drain = (server: Server, closed: Deferred.Deferred<void>) =>
   Effect.sync(() => {
     if (server.listening) server.close()
-    // A connection that fell idle just now stays open for another request unless told otherwise.
+    // A connection that has just become idle would stay open for another request.
     server.closeIdleConnections()
   }).pipe(Effect.repeat(Schedule.spaced("50 millis")), Effect.raceFirst(Deferred.await(closed)))

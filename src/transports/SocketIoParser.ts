@@ -1,13 +1,10 @@
 import { Encoder, Decoder as SocketIoDecoder } from "socket.io-parser"
 import { shapeProblem } from "./JsonShape.ts"
 
-/** Bytes of binary attachments that a packet may have. No event of the service has any, but a client that sends some is left alone. */
+/** Most bytes of a packet's binary attachments. The service's events have none, but clients may send some. */
 const largestAttachments = 64 * 1024
 
-/**
- * Socket.IO's decoder, but that a packet is looked at before it is parsed, and that the attachments for which it waits are bounded. What it
- * throws ends the connection.
- */
+/** Socket.IO's decoder with limits on a packet's shape, checked before it is parsed, and on its attachments. An error ends the connection. */
 export class Decoder extends SocketIoDecoder {
   private attached = 0
 

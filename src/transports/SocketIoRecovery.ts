@@ -1,48 +1,50 @@
 import { randomBytes } from "node:crypto"
-import { Duration, Schema } from "effect"
-import { Adapter, type Session } from "socket.io-adapter"
+import { Duration } from "effect"
+import { Adapter, type BroadcastOptions, type Session } from "socket.io-adapter"
 
-/** How long a client that lost its connection gets its rooms and the missed events back; Socket.IO's own default. */
+/** How long a lost client can get its rooms and the missed events back, in ms; Socket.IO's own default. */
 const window = Duration.toMillis("2 minutes")
 
-/** Most that is kept for such clients, in characters of JSON: the window is shorter while many screenshots pass. */
+/** Most that is kept for lost clients, in characters of JSON: the window is shorter while many screenshots pass. */
 const capacity = 32 * 1024 * 1024
+
+/** Rooms of the sockets that get events with, or without, an offset. No client can join them: theirs begin with `task_`. */
+export const offsetRooms = { with: "with_offset", without: "without_offset" } as const
 
 type Lost = Omit<Session, "missedPackets">
 
 interface LostSession extends Lost {
-  /** For each room, the position of the newest packet when the client joined. */
+  /** By room: the position of the newest event when the client joined. */
   readonly joined: ReadonlyMap<string, number>
   /** Milliseconds since the epoch. */
   readonly lostAt: number
 }
 
-/** An event and whom it is for. */
-export interface Outgoing {
-  readonly name: string
-  /** JSON text. */
-  readonly payload: string
-  /** Empty: to everyone. */
-  readonly rooms: ReadonlyArray<string>
+interface Packet {
+  /** Name and payload. */
+  readonly data: ReadonlyArray<unknown>
 }
 
-interface Sent extends Outgoing {
+/** An event that was sent to rooms; no rooms: to all. */
+interface Sent extends Packet {
+  readonly rooms: ReadonlySet<string>
   readonly position: number
+  /** Characters. */
+  readonly size: number
   /** Milliseconds since the epoch. */
   readonly sentAt: number
 }
 
 /**
- * Socket.IO's in-memory adapter with connection state recovery
- * (https://socket.io/docs/v4/connection-state-recovery). Four things differ from the one that comes with it: what it keeps
- * is bounded, it knows who is awaited in a room, a client that had not received any event yet, so that it has no offset
- * to show, can have its rooms back too (`resume`): the web UI never joins again by itself (docs/contract/socketio.md), and events are sent by
- * whoever calls `remember`, so that they can be encoded once: `emit` to rooms would not be recovered.
+ * Socket.IO's in-memory adapter with connection state recovery (https://socket.io/docs/v4/connection-state-recovery). It differs from
+ * Socket.IO's own in four points: what it keeps is bounded; it knows whether a room is awaited; clients that do not ask for offsets get
+ * none; and a client that had received no event, so that it has no offset to show, can have its rooms back too (`resume`), as the web UI
+ * never joins again by itself (docs/contract/socketio.md).
  */
 export class RecoveryAdapter extends Adapter {
-  /** Whether a client gets what it missed before anybody asks who it is; else it has to wait for `resume`. */
+  /** Whether a client gets what it missed before its identity is checked; else it has to wait for `resume`. */
   restoresAtOnce = true
-  /** Offsets of another process mean nothing here. */
+  /** Offsets of another process are ignored. */
   private readonly process = randomBytes(6).toString("hex")
   private readonly joined = new Map<string, Map<string, number>>()
   private readonly lost = new Map<string, LostSession>()
@@ -50,24 +52,23 @@ export class RecoveryAdapter extends Adapter {
   private size = 0
   private position = 0
 
-  /** Whether anybody in the room, or anybody at all, is connected or may come back. */
+  /** Whether a client in the room, or any client, is connected or may come back. */
   hasAudience(room?: string): boolean {
     if (room === undefined ? this.sids.size > 0 : this.rooms.has(room)) return true
-    for (const session of this.lost.values()) {
-      if (isAwaited(session) && (room === undefined || session.joined.has(room))) return true
-    }
-    return false
+    return [...this.lost.values()].some(
+      (session) => isAwaited(session) && (room === undefined || session.joined.has(room))
+    )
   }
 
   /**
-   * Rooms and missed events of a lost client that socket.io itself could not recover. `offset` is that of the last event that
-   * the client got, if any; `isSame` says of the lost socket's data whether it was the same person's.
+   * Rooms and missed events of a lost client that Socket.IO itself could not recover. `offset` is that of the last event that the client got,
+   * if any; `isSame` says whether the data of the lost socket is of the same user.
    */
   resume(
     pid: string,
     offset: string | undefined,
     isSame: (data: unknown) => boolean
-  ): { readonly rooms: ReadonlyArray<string>; readonly missed: ReadonlyArray<Outgoing> } {
+  ): { readonly rooms: ReadonlyArray<string>; readonly missed: ReadonlyArray<Packet> } {
     const session = this.lost.get(pid)
     if (session === undefined || !isSame(session.data)) return { rooms: [], missed: [] }
     this.lost.delete(pid)
@@ -78,48 +79,38 @@ export class RecoveryAdapter extends Adapter {
     }
   }
 
-  /** What was remembered of the sockets whose clients are away. */
+  /** The data of the lost sockets. */
   lostData(): ReadonlyArray<unknown> {
     return [...this.lost.values()].map(({ data }) => data)
   }
 
-  /** Forgets the lost clients of whose data it is true: they are not to come back. */
+  /** Forgets the lost clients whose login is over. */
   forget(isOver: (data: unknown) => boolean): void {
-    for (const [pid, session] of this.lost) {
-      if (!isOver(session.data)) continue
-      this.lost.delete(pid)
-      if (!this.sids.has(session.sid)) this.joined.delete(session.sid)
-    }
+    for (const session of this.lost.values()) if (isOver(session.data)) this.forgetSession(session)
   }
 
-  /** Forgets who has been away for too long, and what nobody can ask for any more. */
+  /** Evicts lost clients and events that are too old. */
   expire(): void {
-    for (const [pid, session] of this.lost) {
-      if (isAwaited(session)) continue
-      this.lost.delete(pid)
-      if (!this.sids.has(session.sid)) this.joined.delete(session.sid)
-    }
+    for (const session of this.lost.values()) if (!isAwaited(session)) this.forgetSession(session)
     const oldest = Date.now() - window
-    while (this.sent[0] !== undefined && (this.sent[0].sentAt < oldest || this.size > capacity)) this.dropOldest()
+    while (this.sent[0] !== undefined && (this.sent[0].sentAt < oldest || this.size > capacity)) {
+      this.size -= this.sent.shift()?.size ?? 0
+    }
   }
 
-  /** Keeps the event for those who may come back; gives the offset to send with it, as the last argument. */
-  remember({ name, payload, rooms }: Outgoing): string {
+  override broadcast(packet: Packet, options: BroadcastOptions): void {
     this.position += 1
-    this.sent.push({ name, payload, rooms, position: this.position, sentAt: Date.now() })
-    this.size += payload.length
+    const size = JSON.stringify(packet.data).length
+    this.sent.push({ data: packet.data, rooms: options.rooms, position: this.position, size, sentAt: Date.now() })
+    this.size += size
     this.expire()
-    return this.offsetOf(this.position)
-  }
-
-  /** Ids of the sockets in any of the rooms, each once; of all when there are no rooms. */
-  audience(rooms: ReadonlyArray<string>): Iterable<string> {
-    const [room, ...others] = rooms
-    if (room === undefined) return this.sids.keys()
-    const inRoom = this.rooms.get(room) ?? []
-    return others.length === 0
-      ? inRoom
-      : new Set([...inRoom, ...others.flatMap((other) => [...(this.rooms.get(other) ?? [])])])
+    if (this.rooms.has(offsetRooms.without)) {
+      super.broadcast(packet, { ...options, except: new Set([offsetRooms.with]) })
+    }
+    if (this.rooms.has(offsetRooms.with)) {
+      const data = [...packet.data, this.offsetOf(this.position)]
+      super.broadcast({ ...packet, data }, { ...options, except: new Set([offsetRooms.without]) })
+    }
   }
 
   override addAll(id: string, rooms: Set<string>): Promise<void> | void {
@@ -139,67 +130,53 @@ export class RecoveryAdapter extends Adapter {
     super.delAll(id)
   }
 
-  /** Keeps nothing of a client that has no `pid`, as it can't say who it was. */
+  /** Keeps nothing of a client without a `pid`, which can't prove its identity. */
   override persistSession(session: Lost): void {
     this.expire()
     if (session.pid === undefined) return
-    this.lost.set(session.pid, {
-      ...session,
-      joined: this.joined.get(session.sid) ?? new Map<string, number>(),
-      lostAt: Date.now()
-    })
+    const joined = this.joined.get(session.sid) ?? new Map<string, number>()
+    this.lost.set(session.pid, { ...session, joined, lostAt: Date.now() })
   }
 
-  /** Rejects when the client can't have everything that it missed; socket.io then treats it as a new one. */
+  /** Rejects when the client can't have everything that it missed; Socket.IO then treats it as a new one. */
   override async restoreSession(pid: string, offset: string): Promise<Session> {
     const session = this.lost.get(pid)
     const received = this.positionOf(offset)
     const complete = received !== undefined && received + 1 >= (this.sent[0]?.position ?? this.position + 1)
     // A connection with the session's id still exists when its client came back, but did not hear that it was back.
-    if (
-      !this.restoresAtOnce ||
-      session === undefined ||
-      !isAwaited(session) ||
-      !complete ||
-      this.sids.has(session.sid)
-    ) {
+    const isConnected = session !== undefined && this.sids.has(session.sid)
+    if (!this.restoresAtOnce || session === undefined || !isAwaited(session) || !complete || isConnected) {
       throw new Error("The session can't be restored")
     }
     // The packets are on their way again, but not received yet: the client may be lost once more.
     this.joined.set(session.sid, new Map(session.joined))
-    return { ...session, missedPackets: this.missedBy(session, received).map((event) => this.packetOf(event)) }
+    const missed = this.missedBy(session, received)
+    return { ...session, missedPackets: missed.map(({ data, position }) => [...data, this.offsetOf(position)]) }
   }
 
-  /** Name, payload, offset. */
-  private packetOf({ name, payload, position }: Sent): Array<unknown> {
-    return [name, decodeJson(payload), this.offsetOf(position)]
+  private forgetSession({ pid, sid }: LostSession): void {
+    this.lost.delete(pid)
+    if (!this.sids.has(sid)) this.joined.delete(sid)
   }
 
   private offsetOf(position: number): string {
     return `${this.process}.${position}`
   }
 
-  /** Undefined for an offset of another process, or none at all. */
+  /** Undefined for no offset, or one of another process. */
   private positionOf(offset: string | undefined): number | undefined {
     const [process, position] = offset?.split(".") ?? []
     return process === this.process && position !== undefined ? Number(position) : undefined
   }
 
-  /** What was sent to the client's rooms after it joined them and after the position that it knows of. */
+  /** Events for the client's rooms after it joined them and after the given position. */
   private missedBy(session: LostSession, received: number): ReadonlyArray<Sent> {
     const joinedBefore = (room: string, position: number) => (session.joined.get(room) ?? Infinity) < position
     return this.sent.filter(({ position, rooms }) => {
-      const addressed = rooms.length === 0 ? [session.sid] : rooms
+      const addressed = rooms.size === 0 ? [session.sid] : [...rooms]
       return position > received && addressed.some((room) => joinedBefore(room, position))
     })
   }
-
-  private dropOldest(): void {
-    const oldest = this.sent.shift()
-    this.size -= oldest?.payload.length ?? 0
-  }
 }
-
-const decodeJson = Schema.decodeSync(Schema.fromJsonString(Schema.Json))
 
 const isAwaited = (session: LostSession): boolean => session.lostAt + window > Date.now()

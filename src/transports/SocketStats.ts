@@ -3,12 +3,12 @@ import type { SocketStatistics } from "../domain/Operations.ts"
 
 type Sockets = SocketStatistics["websocket"]
 
-/** How many sockets there are. The gateway stands on the HTTP server that tells of it: so it makes itself known here. */
+/** Counts of open sockets. The gateway registers here, as the routes that show them are built before it. */
 export class SocketStats extends Context.Service<
   SocketStats,
   {
     readonly current: Effect.Effect<Sockets>
-    /** Asks `count` from now on, until the scope closes. */
+    /** Takes the counts from `count` until the scope closes. */
     readonly register: (count: () => Sockets) => Effect.Effect<void, never, Scope.Scope>
   }
 >()("bytebot/SocketStats") {

@@ -36,64 +36,69 @@ const routes: ReadonlyArray<Route> = [
 const whose = ["owner's", "nobody's"] as const
 
 layer(AccountsStage.layer(), { timeout: "60 seconds", excludeTestServices: true })("access", (test) => {
-  test.effect("a task is there for its owner and for administrators, and as if absent for everybody else", () =>
-    Effect.gen(function* () {
-      const { send, sql } = yield* AccountsStage
-      const { administrator, key, otherHeader, owner, stranger } = yield* people
-      const callers: ReadonlyArray<{ readonly name: string; readonly who: Who; readonly sees: ReadonlyArray<string> }> =
-        [
+  test.effect(
+    "a task exists for its owner and for administrators only; other callers get the answer for an unknown task",
+    () =>
+      Effect.gen(function* () {
+        const { send, sql } = yield* AccountsStage
+        const { administrator, key, otherHeader, owner, stranger } = yield* people
+        const callers: ReadonlyArray<{
+          readonly name: string
+          readonly who: Who
+          readonly sees: ReadonlyArray<string>
+        }> = [
           { name: "the owner", who: owner.bearer, sees: ["owner's"] },
           { name: "the owner's machine", who: key, sees: ["owner's"] },
           { name: "the owner's machine, by x-api-key", who: otherHeader, sees: ["owner's"] },
           { name: "somebody else", who: stranger.bearer, sees: [] },
           { name: "an administrator", who: administrator.bearer, sees: ["owner's", "nobody's"] }
         ]
-      const wrong: Array<string> = []
-      for (const route of routes) {
-        for (const ownership of whose) {
-          for (const { name, sees, who } of callers) {
-            const id = yield* createTask(owner.bearer)
-            if (route.before !== undefined) yield* send(owner.bearer, "POST", `/tasks/${id}/${route.before}`)
-            if (ownership === "nobody's") yield* sql`UPDATE "Task" SET "userId" = NULL WHERE "id" = ${id}`
-            const answer = yield* send(who, route.method, route.path(id), route.body)
-            const place = `${name}, ${route.method} ${route.path("ID")} of ${ownership} task`
-            const expected = sees.includes(ownership) ? route.there : route.absent
-            if (answer.status !== expected) wrong.push(`${place}: ${answer.status}, not ${expected}`)
-            // A person who controls the desktop for one task keeps it from others.
-            yield* send(administrator.bearer, "DELETE", `/tasks/${id}`)
-            if (sees.includes(ownership)) continue
-            const other = randomUUID()
-            const none = yield* send(who, route.method, route.path(other), route.body)
-            const [shown, shownAbsent] = [answer, none].map(({ json }) =>
-              JSON.stringify(json).replaceAll(/[\da-f-]{36}/g, "ID")
+        const wrong: Array<string> = []
+        for (const route of routes) {
+          for (const ownership of whose) {
+            for (const { name, sees, who } of callers) {
+              const id = yield* createTask(owner.bearer)
+              if (route.before !== undefined) yield* send(owner.bearer, "POST", `/tasks/${id}/${route.before}`)
+              if (ownership === "nobody's") yield* sql`UPDATE "Task" SET "userId" = NULL WHERE "id" = ${id}`
+              const answer = yield* send(who, route.method, route.path(id), route.body)
+              const place = `${name}, ${route.method} ${route.path("ID")} of ${ownership} task`
+              const expected = sees.includes(ownership) ? route.there : route.absent
+              if (answer.status !== expected) wrong.push(`${place}: ${answer.status}, not ${expected}`)
+              // A person who controls the desktop for one task keeps it from others.
+              yield* send(administrator.bearer, "DELETE", `/tasks/${id}`)
+              if (sees.includes(ownership)) continue
+              const other = randomUUID()
+              const none = yield* send(who, route.method, route.path(other), route.body)
+              const [shown, shownAbsent] = [answer, none].map(({ json }) =>
+                JSON.stringify(json).replaceAll(/[\da-f-]{36}/g, "ID")
+              )
+              if (shown !== shownAbsent || none.status !== answer.status)
+                wrong.push(`${place}: ${shown}, not ${shownAbsent}`)
+            }
+          }
+          for (const who of [
+            {},
+            { authorization: "Bearer nothing" },
+            { authorization: "Basic YTpi" },
+            { "x-api-key": "bytebot_no" }
+          ]) {
+            const { json, status } = yield* send(
+              who,
+              route.method,
+              route.path(yield* createTask(owner.bearer)),
+              route.body
             )
-            if (shown !== shownAbsent || none.status !== answer.status)
-              wrong.push(`${place}: ${shown}, not ${shownAbsent}`)
+            if (status !== 401) wrong.push(`nobody, ${route.method} ${route.path("ID")}: ${status}`)
+            if (route.method !== "HEAD") {
+              assert.deepStrictEqual(json, { message: "Unauthorized", error: "Unauthorized", statusCode: 401 })
+            }
           }
         }
-        for (const who of [
-          {},
-          { authorization: "Bearer nothing" },
-          { authorization: "Basic YTpi" },
-          { "x-api-key": "bytebot_no" }
-        ]) {
-          const { json, status } = yield* send(
-            who,
-            route.method,
-            route.path(yield* createTask(owner.bearer)),
-            route.body
-          )
-          if (status !== 401) wrong.push(`nobody, ${route.method} ${route.path("ID")}: ${status}`)
-          if (route.method !== "HEAD") {
-            assert.deepStrictEqual(json, { message: "Unauthorized", error: "Unauthorized", statusCode: 401 })
-          }
-        }
-      }
-      assert.deepStrictEqual(wrong, [])
-    })
+        assert.deepStrictEqual(wrong, [])
+      })
   )
 
-  test.effect("without a login there is only what says how the service is", () =>
+  test.effect("serves only health, metrics and documents without a login", () =>
     Effect.gen(function* () {
       const { send } = yield* AccountsStage
       const open = [
@@ -126,7 +131,7 @@ layer(AccountsStage.layer(), { timeout: "60 seconds", excludeTestServices: true 
     })
   )
 
-  test.effect("lists show one's own tasks, and an administrator all", () =>
+  test.effect("lists show the caller's tasks, and all tasks to an administrator", () =>
     Effect.gen(function* () {
       const { send, sql } = yield* AccountsStage
       const { administrator, owner, stranger } = yield* people
@@ -149,7 +154,7 @@ layer(AccountsStage.layer(), { timeout: "60 seconds", excludeTestServices: true 
     })
   )
 
-  test.effect("keys are shown once, seen by their user alone, and useless after they were revoked", () =>
+  test.effect("a key is shown once, listed for its user only, and refused once it is revoked", () =>
     Effect.gen(function* () {
       const { send, sql } = yield* AccountsStage
       const { administrator, key, owner, stranger } = yield* people
@@ -176,7 +181,7 @@ layer(AccountsStage.layer(), { timeout: "60 seconds", excludeTestServices: true 
   )
 
   test.effect(
-    "a task that an agent creates belongs to the user of its parent; the desktop's task is named to those who may see it",
+    "a task created by an agent belongs to its parent's user; a desktop's task is shown to callers who may see it",
     () =>
       Effect.gen(function* () {
         const { send } = yield* AccountsStage

@@ -6,7 +6,7 @@ import { clientLayer, migrated } from "../support/TestDatabase.ts"
 import { startService } from "../support/TestService.ts"
 
 it.live(
-  "an administrator is made on the command line, with a password that is shown once",
+  "the command line makes an administrator, with a password that is shown once",
   () =>
     Effect.gen(function* () {
       const url = yield* migrated

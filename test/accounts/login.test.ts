@@ -72,7 +72,7 @@ layer(AccountsStage.layer({ CORS_ORIGINS: "https://ui.example.org" }), {
     })
   )
 
-  test.effect("the Rust version's four routes are other names for them", () =>
+  test.effect("serves the Rust version's four routes", () =>
     Effect.gen(function* () {
       const { send } = yield* AccountsStage
       const email = uniqueEmail()
@@ -89,7 +89,7 @@ layer(AccountsStage.layer({ CORS_ORIGINS: "https://ui.example.org" }), {
     })
   )
 
-  test.effect("rows that the original wrote log in unchanged", () =>
+  test.effect("accounts that the original stored log in unchanged", () =>
     Effect.gen(function* () {
       const { send, sql } = yield* AccountsStage
       const email = uniqueEmail()
@@ -101,7 +101,7 @@ layer(AccountsStage.layer({ CORS_ORIGINS: "https://ui.example.org" }), {
     })
   )
 
-  test.effect("a cookie works for pages of trusted origins only, and is out of a script's reach", () =>
+  test.effect("accepts a cookie from pages of trusted origins only, and hides it from scripts", () =>
     Effect.gen(function* () {
       const { send, url } = yield* AccountsStage
       const email = uniqueEmail()
@@ -129,7 +129,7 @@ layer(AccountsStage.layer({ CORS_ORIGINS: "https://ui.example.org" }), {
     })
   )
 
-  test.effect("a program that sends neither Origin nor cookie signs in, a page of another site does not", () =>
+  test.effect("lets a program without Origin and cookie sign in, and refuses a page of another site", () =>
     Effect.gen(function* () {
       const { send } = yield* AccountsStage
       const email = uniqueEmail()
@@ -150,7 +150,7 @@ layer(AccountsStage.layer({ CORS_ORIGINS: "https://ui.example.org" }), {
     })
   )
 
-  test.effect("sign-up answers alike for new addresses and for those that have an account", () =>
+  test.effect("sign-up gives the same answer for new and for known addresses", () =>
     Effect.gen(function* () {
       const { send, sql } = yield* AccountsStage
       const email = uniqueEmail()
@@ -172,7 +172,7 @@ layer(AccountsStage.layer({ CORS_ORIGINS: "https://ui.example.org" }), {
     })
   )
 
-  test.effect("bad input is a 4xx, whatever is sent", () =>
+  test.effect("answers invalid input with a 4xx", () =>
     Effect.gen(function* () {
       const { send, url } = yield* AccountsStage
       const bodies: ReadonlyArray<Schema.Json> = [
@@ -208,7 +208,7 @@ layer(AccountsStage.layer({ BYTEBOT_SIGN_UP: "false", BETTER_AUTH_URL: "https://
   timeout: "60 seconds",
   excludeTestServices: true
 })("accounts behind TLS, made by hand", (test) => {
-  test.effect("nobody makes an account; the cookie is sent encrypted only", () =>
+  test.effect("BYTEBOT_SIGN_UP=false refuses new accounts; an https BETTER_AUTH_URL makes the cookie secure", () =>
     Effect.gen(function* () {
       const { send, sql } = yield* AccountsStage
       const email = uniqueEmail()
@@ -224,7 +224,7 @@ layer(AccountsStage.layer({ BYTEBOT_SIGN_UP: "false", BETTER_AUTH_URL: "https://
 })
 
 describe("Better Auth's log", () => {
-  it.live("is written as lines of the service's own log", () =>
+  it.live("Better Auth's log is part of the service's log", () =>
     Effect.gen(function* () {
       const port = yield* freePort
       const service = yield* spawnService(port, {
@@ -263,7 +263,7 @@ describe("Better Auth's log", () => {
 })
 
 describe("accounts that are off", () => {
-  it.live("leave the service as it was: no login, no routes", () =>
+  it.live("AUTH_ENABLED=false has no login and no account routes", () =>
     Effect.gen(function* () {
       const { url } = yield* startService({})
       const status = (path: string, method = "GET") =>
@@ -279,7 +279,7 @@ describe("accounts that are off", () => {
 layer(AccountsStage.layer({ BYTEBOT_LOGIN_LIMIT: "3" }), { timeout: "60 seconds", excludeTestServices: true })(
   "guessing",
   (test) => {
-    test.effect("is stopped for a while", () =>
+    test.effect("too many wrong passwords are refused for a while", () =>
       Effect.gen(function* () {
         const { send } = yield* AccountsStage
         const email = uniqueEmail()

@@ -35,7 +35,7 @@ const refusal = (url: string, options: Parameters<typeof client>[1]) =>
   )
 
 layer(AccountsStage.layer(), { timeout: "60 seconds", excludeTestServices: true })("sockets", (test) => {
-  test.effect("let in who is logged in: by header, by the handshake's token, by cookie, by key", () =>
+  test.effect("a socket connects with a header, the handshake's token, a cookie or a key", () =>
     Effect.gen(function* () {
       const { send, url } = yield* AccountsStage
       const { key, owner } = yield* people
@@ -52,7 +52,7 @@ layer(AccountsStage.layer(), { timeout: "60 seconds", excludeTestServices: true 
     })
   )
 
-  test.effect("tell of tasks to those who may see them, and let nobody else into their rooms", () =>
+  test.effect("a socket gets the events of visible tasks only, and joins only their rooms", () =>
     Effect.gen(function* () {
       const { send, sql } = yield* AccountsStage
       const { administrator, owner, stranger } = yield* people
@@ -101,7 +101,7 @@ layer(AccountsStage.layer(), { timeout: "60 seconds", excludeTestServices: true 
     })
   )
 
-  test.effect("close when the login they came with is over: logout, another device's, a key that is revoked", () =>
+  test.effect("a socket closes when its login ends: by logout, on another device, or by revoking the key", () =>
     Effect.gen(function* () {
       const { send, sql } = yield* AccountsStage
       const { key, owner, stranger } = yield* people
@@ -122,7 +122,7 @@ layer(AccountsStage.layer(), { timeout: "60 seconds", excludeTestServices: true 
     })
   )
 
-  test.effect("that were lost get nothing back after a logout, nor does anybody else with their id", () =>
+  test.effect("a lost socket recovers nothing after a logout, and no other user recovers its session", () =>
     Effect.gen(function* () {
       const { send, url } = yield* AccountsStage
       const { owner, stranger } = yield* people

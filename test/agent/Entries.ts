@@ -7,8 +7,8 @@ import {
   text,
   toolResult
 } from "../../src/domain/ContentBlock.ts"
+import type { Entry } from "../../src/domain/Conversation.ts"
 import { MessageId } from "../../src/domain/Message.ts"
-import type { Entry } from "../../src/messages/Conversations.ts"
 
 /** Messages of a task, as rows would have them: the position numbers them, and is their age in seconds. */
 export const entry = (role: Entry["role"], position: number, content: ReadonlyArray<ContentBlock>): Entry => ({

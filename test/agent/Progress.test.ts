@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Schema } from "effect"
 import { follow, judge, noProgress } from "../../src/agent/Progress.ts"
 import { text } from "../../src/domain/ContentBlock.ts"
-import type { Entry } from "../../src/messages/Conversations.ts"
+import type { Entry } from "../../src/domain/Conversation.ts"
 import { entry, numbers, shows, toolUse } from "./Entries.ts"
 
 /** When a task counts as stuck. */

@@ -4,8 +4,8 @@ import { systemPrompt } from "../../src/agent/Prompt.ts"
 import { nothingShown, thinOut } from "../../src/agent/Screenshots.ts"
 import { type Reader, toTurns } from "../../src/agent/Turns.ts"
 import { type ContentBlock, pngImage, text, toolResult } from "../../src/domain/ContentBlock.ts"
+import type { Entry } from "../../src/domain/Conversation.ts"
 import { MessageId } from "../../src/domain/Message.ts"
-import type { Entry } from "../../src/messages/Conversations.ts"
 
 /** The conversation that a model is sent, from rows of any shape. */
 

@@ -6,7 +6,7 @@ import type { Observation } from "../../src/agent/run/Observation.ts"
 import type { Facts, RunState } from "../../src/agent/run/RunState.ts"
 import type { ToolOutcome } from "../../src/agent/ToolRunner.ts"
 import { text } from "../../src/domain/ContentBlock.ts"
-import { type Conversation, type Entry, toolUses } from "../../src/messages/Conversations.ts"
+import { type Conversation, type Entry, toolUses } from "../../src/domain/Conversation.ts"
 import { entry, numbers, shows, toolUse } from "./Entries.ts"
 
 /** What a run decides, in a world where everything happens that can happen, and some of what can't. */

@@ -3,8 +3,8 @@ import { Effect, Schema } from "effect"
 import { start as startGoogle } from "../emulators/google.ts"
 import type { ModelEmulator } from "../emulators/modelEmulator.ts"
 import type { Scripted } from "../emulators/modelReplies.ts"
-import { request } from "../support/RestClient.ts"
 import { providers } from "../support/ModelProviders.ts"
+import { request } from "../support/RestClient.ts"
 import { createTask, refusals, reset, Stage, untilStatus } from "../support/Stage.ts"
 
 /** How much a model thinks about each step. The emulators refuse what the models do not take. */

@@ -14,7 +14,7 @@ const anytime = Number.POSITIVE_INFINITY
 const services = Layer.mergeAll(NodeHttpClient.layerNodeHttp, Settings.layerFrom({}))
 
 layer(Desktops.layer.pipe(Layer.provide(services)), { excludeTestServices: true })("a desktop", (test) => {
-  test.effect("that nobody listens for has not done anything", () =>
+  test.effect("an action on a desktop that refuses connections was not carried out", () =>
     Effect.gen(function* () {
       const { at } = yield* Desktops
       const desktop = at(`http://127.0.0.1:${yield* freePort}`)
@@ -27,22 +27,24 @@ layer(Desktops.layer.pipe(Layer.provide(services)), { excludeTestServices: true 
     })
   )
 
-  test.effect("that breaks the connection may have done it, and is not told to look when it only was to look", () =>
-    Effect.gen(function* () {
-      const emulator = yield* Desktop.scoped()
-      const desktop = (yield* Desktops).at(emulator.url)
-      emulator.fault({ match: "click_mouse", drop: true, executed: true })
-      const error = yield* Effect.flip(desktop.perform(click, "k", anytime))
-      assert.strictEqual(error.reason, "NotAnswered")
-      assert.include(error.message, "may or may not have taken effect")
-      assert.lengthOf(emulator.executed, 1)
-      emulator.fault({ match: "cursor_position", drop: true })
-      const look = yield* Effect.flip(desktop.cursorPosition)
-      assert.notInclude(look.message, "may or may not")
-    })
+  test.effect(
+    "an action whose connection breaks has an unknown outcome; a screenshot's error does not advise to look",
+    () =>
+      Effect.gen(function* () {
+        const emulator = yield* Desktop.scoped()
+        const desktop = (yield* Desktops).at(emulator.url)
+        emulator.fault({ match: "click_mouse", drop: true, executed: true })
+        const error = yield* Effect.flip(desktop.perform(click, "k", anytime))
+        assert.strictEqual(error.reason, "NotAnswered")
+        assert.include(error.message, "may or may not have taken effect")
+        assert.lengthOf(emulator.executed, 1)
+        emulator.fault({ match: "cursor_position", drop: true })
+        const look = yield* Effect.flip(desktop.cursorPosition)
+        assert.notInclude(look.message, "may or may not")
+      })
   )
 
-  test.effect("that refuses is there", () =>
+  test.effect("a desktop that refuses a request counts as reachable", () =>
     Effect.gen(function* () {
       const emulator = yield* Desktop.scoped()
       const desktop = (yield* Desktops).at(emulator.url)
@@ -57,24 +59,26 @@ layer(Desktops.layer.pipe(Layer.provide(services)), { excludeTestServices: true 
     })
   )
 
-  test.effect("is lost when three requests in a row found nobody, also behind a proxy, and found by one answer", () =>
-    Effect.gen(function* () {
-      const emulator = yield* Desktop.scoped()
-      const { contact, probe, screenshot } = (yield* Desktops).at(emulator.url)
-      assert.strictEqual(contact.state._tag, "Unknown")
-      yield* probe
-      emulator.fault({ match: "GET /", status: 503, times: 3 })
-      const seen: Array<string> = []
-      const pauses: Array<number> = []
-      for (let count = 0; count < 3; count++) {
+  test.effect(
+    "a desktop is lost after three requests in a row without an answer, also behind a proxy, and found by one answer",
+    () =>
+      Effect.gen(function* () {
+        const emulator = yield* Desktop.scoped()
+        const { contact, probe, screenshot } = (yield* Desktops).at(emulator.url)
+        assert.strictEqual(contact.state._tag, "Unknown")
         yield* probe
-        seen.push(contact.state._tag)
-        pauses.push(contact.pause)
-      }
-      assert.deepStrictEqual(seen, ["Doubtful", "Doubtful", "Lost"])
-      assert.deepStrictEqual(pauses, [250, 500, 1000])
-      yield* screenshot
-      assert.strictEqual(contact.state._tag, "Answering")
-    })
+        emulator.fault({ match: "GET /", status: 503, times: 3 })
+        const seen: Array<string> = []
+        const pauses: Array<number> = []
+        for (let count = 0; count < 3; count++) {
+          yield* probe
+          seen.push(contact.state._tag)
+          pauses.push(contact.pause)
+        }
+        assert.deepStrictEqual(seen, ["Doubtful", "Doubtful", "Lost"])
+        assert.deepStrictEqual(pauses, [250, 500, 1000])
+        yield* screenshot
+        assert.strictEqual(contact.state._tag, "Answering")
+      })
   )
 })

@@ -1,8 +1,8 @@
 import type { Content, Tool, ToolConfig } from "@google/genai"
 import { maxImages } from "./googleMedia.ts"
+import { isModern } from "./googleModels.ts"
 import { type Counted, checkContent } from "./googleParts.ts"
 import { absent, at, boolean, choice, integer, invalid, list, message } from "./googleShape.ts"
-import { isModern } from "./googleModels.ts"
 import { checkToolConfig, checkTools } from "./googleTools.ts"
 import { checkTurns } from "./googleTurns.ts"
 

@@ -33,7 +33,7 @@ layer(AccountsStage.layer({ AUTH_ENABLED: "false", BYTEBOT_SOCKETS_PER_ADDRESS: 
   timeout: "60 seconds",
   excludeTestServices: true
 })("the connections of an address", (test) => {
-  test.effect("are counted together, of whatever kind and before the service knows whose they are", () =>
+  test.effect("counts all kinds of connections of an address together, before the caller is known", () =>
     Effect.gen(function* () {
       const { url } = yield* AccountsStage
       const sockets = yield* Effect.forEach([1, 2, 3, 4], () => engineSocket(url))
@@ -71,7 +71,7 @@ layer(AccountsStage.layer({ AUTH_ENABLED: "false", BYTEBOT_SOCKETS_PER_ADDRESS: 
 layer(AccountsStage.layer({ AUTH_ENABLED: "false" }), { timeout: "60 seconds", excludeTestServices: true })(
   "an Engine.IO connection that has not entered the namespace",
   (test) => {
-    test.effect("is closed at a packet of more than 64 kB, whole or not", () =>
+    test.effect("closes an Engine.IO connection outside the namespace at a packet above 64 kB, complete or not", () =>
       Effect.gen(function* () {
         const { url } = yield* AccountsStage
         const half = yield* engineSocket(url)
@@ -86,14 +86,14 @@ layer(AccountsStage.layer({ AUTH_ENABLED: "false" }), { timeout: "60 seconds", e
       }).pipe(Effect.scoped)
     )
 
-    test.effect("is closed after 10 seconds", () =>
+    test.effect("closes an Engine.IO connection that has not entered the namespace within 10 seconds", () =>
       Effect.gen(function* () {
         const { url } = yield* AccountsStage
         yield* untilClosed(yield* engineSocket(url))
       }).pipe(Effect.scoped)
     )
 
-    test.effect("takes packets of up to 1 MB afterwards, and attachments of 64 kB in all", () =>
+    test.effect("takes packets of up to 1 MB in the namespace, and attachments of 64 kB in all", () =>
       Effect.gen(function* () {
         const { url } = yield* AccountsStage
         for (const transports of [["websocket"], ["polling"], ["polling", "websocket"]]) {

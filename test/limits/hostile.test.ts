@@ -100,7 +100,7 @@ const kinds: ReadonlyArray<readonly [string, (url: string) => Effect.Effect<unkn
 
 describe("200 hostile connections of one address", () => {
   it.live.each(kinds)(
-    "leave /health quick and the memory small: %s",
+    "200 hostile connections of one address leave /health quick and the memory small: %s",
     ([, open]) =>
       Effect.gen(function* () {
         const databaseUrl = yield* migrated

@@ -61,7 +61,7 @@ const answers: ReadonlyArray<{ readonly name: string; readonly answer: (response
 ]
 
 it.live.each(answers)(
-  "a screenshot that is $name is an error for the model, and nothing else suffers",
+  "a screenshot that is $name is an error for the model and affects nothing else",
   ({ answer }) =>
     Effect.gen(function* () {
       const model = yield* Anthropic.scoped()

@@ -14,7 +14,7 @@ layer(AccountsStage.layer({ BYTEBOT_RATE_LIMIT: "30", BYTEBOT_PROXIES: "1" }), {
   timeout: "60 seconds",
   excludeTestServices: true
 })("the rate of requests", (test) => {
-  test.effect("is limited per user, and per address for who is none", () =>
+  test.effect("limits the rate of requests per user, and per address without a login", () =>
     Effect.gen(function* () {
       const { send } = yield* AccountsStage
       const { owner, stranger } = yield* people
@@ -42,8 +42,8 @@ layer(AccountsStage.layer({ BYTEBOT_RATE_LIMIT: "30", BYTEBOT_PROXIES: "1" }), {
   )
 })
 
-describe("the address of who asks", () => {
-  it("is the connection's, or what the outermost of one's own proxies saw", () => {
+describe("the client's address", () => {
+  it("the client's address is the connection's, or the one that the outermost trusted proxy saw", () => {
     const connection = Option.some("10.0.0.1")
     assert.strictEqual(clientAddress(0, connection, "203.0.113.1"), "10.0.0.1")
     assert.strictEqual(clientAddress(1, connection, undefined), "10.0.0.1")
@@ -63,7 +63,7 @@ layer(
   }),
   { timeout: "60 seconds", excludeTestServices: true }
 )("limits", (test) => {
-  test.effect("of files: how many, and how large", () =>
+  test.effect("limits the number and the size of files", () =>
     Effect.gen(function* () {
       const { send } = yield* AccountsStage
       const file = { name: "a.txt", base64: Buffer.from("0123456789").toString("base64"), type: "text/plain", size: 10 }
@@ -80,7 +80,7 @@ layer(
     })
   )
 
-  test.effect("of sockets per address", () =>
+  test.effect("limits the sockets of an address", () =>
     Effect.gen(function* () {
       const { url } = yield* AccountsStage
       const sockets = yield* Effect.forEach([1, 2, 3], () => client(url, { transports: ["websocket"] }))
@@ -106,7 +106,7 @@ layer(
     }).pipe(Effect.scoped)
   )
 
-  test.effect("of what one socket may say", () =>
+  test.effect("limits the messages of a socket", () =>
     Effect.gen(function* () {
       const { url } = yield* AccountsStage
       // The sockets of the test before may still be closing: it comes again until it is let in.
@@ -123,7 +123,7 @@ layer(
     }).pipe(Effect.scoped)
   )
 
-  test.effect("of the time that a request may take to arrive", () =>
+  test.effect("limits the time in which a request arrives", () =>
     Effect.gen(function* () {
       const { url } = yield* AccountsStage
       const { hostname, port } = new URL(url)
@@ -144,7 +144,7 @@ layer(
     })
   )
 
-  test.effect("are joined by headers that keep answers from being taken for pages", () =>
+  test.effect("sends headers that keep answers from being taken for pages", () =>
     Effect.gen(function* () {
       const { send } = yield* AccountsStage
       for (const path of ["/tasks", "/docs", "/nope", "/"]) {
@@ -182,7 +182,7 @@ describe("outgoing requests", () => {
     { name: "google", variables: (url: string) => ({ GEMINI_API_KEY: "k", GOOGLE_GEMINI_BASE_URL: url }) },
     { name: "proxy", variables: (url: string) => ({ BYTEBOT_LLM_PROXY_URL: url }) }
   ])(
-    "of $name do not follow redirects",
+    "outgoing requests of $name do not follow redirects",
     ({ name, variables }) =>
       Effect.gen(function* () {
         let isReached = false

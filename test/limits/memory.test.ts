@@ -153,7 +153,7 @@ layer(Attacked.layer, { timeout: "120 seconds", excludeTestServices: true })("me
     ["groups of messages", "/tasks/TASK/messages/processed?limit=1000"],
     ["tasks with files", "/tasks/TASK"],
     ["lists of tasks", "/tasks?limit=40"]
-  ] as const)("stays bounded, and health good, while 200 clients do not read: %s", ([, template]) =>
+  ] as const)("memory stays bounded, and health good, while 200 clients do not read: %s", ([, template]) =>
     Effect.gen(function* () {
       const { fileId, messageId, service, taskId } = yield* Attacked
       const path = template.replace("TASK", taskId).replace("FILE", fileId).replace("MESSAGE", messageId)
@@ -172,7 +172,7 @@ layer(Attacked.layer, { timeout: "120 seconds", excludeTestServices: true })("me
       Array.from({ length: 20 }, (_, id) => call(id, "ListMessages", { id: "TASK", limit: 1_000 }))
     ],
     ["tasks with files", Array.from({ length: 20 }, (_, id) => call(id, "GetTask", { id: "TASK" }))]
-  ] as const)("stays bounded, and health good, while 200 RPC sockets do not read: %s", ([, frames]) =>
+  ] as const)("memory stays bounded, and health good, while 200 RPC sockets do not read: %s", ([, frames]) =>
     Effect.gen(function* () {
       const { service, taskId } = yield* Attacked
       yield* resetPeak(service.pid)
@@ -186,7 +186,7 @@ layer(Attacked.layer, { timeout: "120 seconds", excludeTestServices: true })("me
     }).pipe(Effect.scoped)
   )
 
-  test.effect("stays bounded, and health good, while 200 bodies of 40 MB are not finished", () =>
+  test.effect("memory stays bounded, and health good, while 200 bodies of 40 MB are not finished", () =>
     Effect.gen(function* () {
       const { service } = yield* Attacked
       const head = `POST /tasks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${megabytes(40)}\r\n\r\n`
@@ -241,7 +241,7 @@ layer(Attacked.layer, { timeout: "120 seconds", excludeTestServices: true })("me
     })
   )
 
-  test.effect("large answers are whole where the client reads them", () =>
+  test.effect("large answers are complete for clients that read them", () =>
     Effect.gen(function* () {
       const { fileId, messageId, service, taskId } = yield* Attacked
       const bytesAt = (path: string) =>

@@ -43,21 +43,21 @@ const shared = (variables: Readonly<Record<string, string>>) =>
   })
 
 describe("limits of several replicas", () => {
-  it.live("are counted together in PostgreSQL", () =>
+  it.live("replicas count requests together in PostgreSQL", () =>
     Effect.gen(function* () {
       const variables = { CLUSTER: "true", DATABASE_URL: (yield* TestDatabase).url }
       assert.deepStrictEqual(yield* shared(variables), { logins: 5, requests: 10 })
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.withClient))
   )
 
-  it.live.skipIf(!isWanted)("are counted together in Redis", () =>
+  it.live.skipIf(!isWanted)("replicas count requests together in Redis", () =>
     Effect.gen(function* () {
       const variables = { CLUSTER: "true", DATABASE_URL: (yield* TestDatabase).url, REDIS_URL: redisUrl }
       assert.deepStrictEqual(yield* shared(variables), { logins: 5, requests: 10 })
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.withClient))
   )
 
-  it.live.skipIf(!isWanted)("are counted in Redis again once it is back", () =>
+  it.live.skipIf(!isWanted)("replicas count in Redis again after its outage", () =>
     Effect.gen(function* () {
       const network = yield* Network.to(redisUrl)
       const variables = { DATABASE_URL: (yield* TestDatabase).url, REDIS_URL: network.url }
@@ -77,14 +77,14 @@ describe("limits of several replicas", () => {
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.withClient))
   )
 
-  it.live("hold in each replica by itself while Redis is away", () =>
+  it.live("each replica counts for itself during an outage of Redis", () =>
     Effect.gen(function* () {
       const variables = { REDIS_URL: "redis://127.0.0.1:1", DATABASE_URL: (yield* TestDatabase).url }
       assert.deepStrictEqual(yield* shared(variables), { logins: 9, requests: 16 })
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.withClient))
   )
 
-  it.live("hold in each replica by itself while PostgreSQL does not answer", () =>
+  it.live("each replica counts for itself while PostgreSQL does not answer", () =>
     Effect.gen(function* () {
       const { url } = yield* TestDatabase
       const network = yield* Network.to(url)
@@ -103,7 +103,7 @@ describe("limits of several replicas", () => {
 const alone = RequestLimits.layer.pipe(Layer.provide([LimitStores.memory(3), settings({})]))
 
 describe("limits of one process", () => {
-  it.effect("come back after a minute", () =>
+  it.effect("a limit is lifted after a minute", () =>
     Effect.gen(function* () {
       const limits = yield* RequestLimits
       assert.strictEqual(yield* passed(20, limits.countRequest("a")), 10)
@@ -114,7 +114,7 @@ describe("limits of one process", () => {
     }).pipe(Effect.provide(alone))
   )
 
-  it.effect("forget the key that was counted longest ago when there are too many, and no other", () =>
+  it.effect("evicts the key counted longest ago when there are too many, and no other", () =>
     Effect.gen(function* () {
       const limits = yield* RequestLimits
       for (const key of ["a", "b", "c"]) yield* passed(10, limits.countRequest(key))
@@ -144,7 +144,7 @@ describe("the key of an address", () => {
 layer(AccountsStage.layer({ BYTEBOT_LOGIN_LIMIT: "5" }), { timeout: "60 seconds", excludeTestServices: true })(
   "attempts to log in",
   (test) => {
-    test.effect("are counted under all names of the route together", () =>
+    test.effect("counts logins under all names of the route together", () =>
       Effect.gen(function* () {
         const { send } = yield* AccountsStage
         const statuses: Array<number> = []

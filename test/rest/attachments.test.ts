@@ -16,7 +16,7 @@ const bytesOf = (url: string, who: Who, path: string) =>
   })
 
 layer(AccountsStage.layer(), { timeout: "60 seconds", excludeTestServices: true })("attachments", (test) => {
-  test.effect("files come as bytes, with their type and name, and are no pages", () =>
+  test.effect("sends files as bytes, with their type and name, and never as a page that could run", () =>
     Effect.gen(function* () {
       const { send, url } = yield* AccountsStage
       const { owner, stranger } = yield* people
@@ -50,7 +50,7 @@ layer(AccountsStage.layer(), { timeout: "60 seconds", excludeTestServices: true 
     })
   )
 
-  test.effect("pictures come as bytes, at addresses that lists can show in their place", () =>
+  test.effect("sends pictures as bytes, at the addresses that lists show with images=urls", () =>
     Effect.gen(function* () {
       const { send, sql, url } = yield* AccountsStage
       const { owner, stranger } = yield* people
@@ -89,7 +89,7 @@ layer(AccountsStage.layer(), { timeout: "60 seconds", excludeTestServices: true 
     })
   )
 
-  test.effect("with w, a picture comes small, and without the alpha channel that makes screenshots invisible", () =>
+  test.effect("sends a picture small with w, and without the alpha channel that makes screenshots invisible", () =>
     Effect.gen(function* () {
       const { send, sql, url } = yield* AccountsStage
       const { owner, stranger } = yield* people
@@ -124,7 +124,7 @@ layer(AccountsStage.layer(), { timeout: "60 seconds", excludeTestServices: true 
     })
   )
 
-  test.effect("summaries are listed, oldest first", () =>
+  test.effect("lists the summaries of a task, oldest first", () =>
     Effect.gen(function* () {
       const { send, sql } = yield* AccountsStage
       const { owner, stranger } = yield* people

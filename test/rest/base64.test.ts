@@ -6,7 +6,7 @@ const awkward = Schema.Literals(["A", "z", "09+/", "-_", "QUJD", " ", "\n", "é"
 
 describe("base64 in pieces", () => {
   it.effect.prop(
-    "decodes to the bytes that it has as a whole",
+    "base64 in pieces decodes to the bytes of the whole",
     [
       Arbitrary.array(Arbitrary.schema(awkward)),
       Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 5 })))
@@ -27,14 +27,17 @@ describe("base64 in pieces", () => {
       })
   )
 
-  it.effect.prop("tells its length by its end", [Arbitrary.schema(Schema.Uint8Array)], ([bytes]) =>
-    Effect.sync(() => {
-      const text = Buffer.from(bytes).toString("base64")
-      assert.strictEqual(decodedLength(text.length, text.slice(-4)), bytes.length)
-    })
+  it.effect.prop(
+    "the length of decoded base64 follows from its end",
+    [Arbitrary.schema(Schema.Uint8Array)],
+    ([bytes]) =>
+      Effect.sync(() => {
+        const text = Buffer.from(bytes).toString("base64")
+        assert.strictEqual(decodedLength(text.length, text.slice(-4)), bytes.length)
+      })
   )
 
-  it("has no length where it is not padded, or has other characters at its end", () => {
+  it("base64 that is not padded, or ends with other characters, has no known length", () => {
     assert.strictEqual(decodedLength(5, "AAAA"), undefined)
     assert.strictEqual(decodedLength(8, "AA=A"), undefined)
     assert.strictEqual(decodedLength(8, "AAA\n"), undefined)

@@ -25,7 +25,7 @@ layer(RestService.layer(recordedModels), { excludeTestServices: true })("Request
   const create = (body: string | Uint8Array | undefined, headers: Readonly<Record<string, string>>) =>
     Effect.flatMap(RestService, ({ send }) => send({ method: "POST", path: "/tasks", headers, body }))
 
-  it.effect("are decompressed", () =>
+  it.effect("decompresses request bodies", () =>
     Effect.gen(function* () {
       const compressors = { gzip: gzipSync, deflate: deflateSync, br: brotliCompressSync, GZIP: gzipSync }
       for (const [encoding, compress] of Object.entries(compressors)) {
@@ -37,7 +37,7 @@ layer(RestService.layer(recordedModels), { excludeTestServices: true })("Request
     })
   )
 
-  it.effect("that do not decompress are refused", () =>
+  it.effect("refuses request bodies that do not decompress", () =>
     Effect.gen(function* () {
       const cut = gzipSync(task).subarray(0, 20)
       for (const body of ["not compressed", cut]) {
@@ -51,7 +51,7 @@ layer(RestService.layer(recordedModels), { excludeTestServices: true })("Request
     })
   )
 
-  it.effect("may be 50 MB, as sent and decompressed", () =>
+  it.effect("takes request bodies of up to 50 MB, as sent and decompressed", () =>
     Effect.gen(function* () {
       const padded = (bytes: number) => `{"description":"x","pad":"${" ".repeat(bytes - 28)}"}`
       assert.strictEqual(padded(100).length, 100)
@@ -66,7 +66,7 @@ layer(RestService.layer(recordedModels), { excludeTestServices: true })("Request
     })
   )
 
-  it.effect("may be in utf-8 and utf-16", () =>
+  it.effect("reads JSON in utf-8 and utf-16", () =>
     Effect.gen(function* () {
       const text = '{"description":"héllo 🌍"}'
       const spellings: ReadonlyArray<readonly [string, Buffer]> = [
@@ -89,7 +89,7 @@ layer(RestService.layer(recordedModels), { excludeTestServices: true })("Request
     })
   )
 
-  it.effect("may be urlencoded, with nested fields", () =>
+  it.effect("reads urlencoded bodies with nested fields", () =>
     Effect.gen(function* () {
       const form = { "content-type": "application/x-www-form-urlencoded; charset=utf-8" }
       const fields =
@@ -111,7 +111,7 @@ layer(RestService.layer(recordedModels), { excludeTestServices: true })("Request
     })
   )
 
-  it.effect("that are missing, empty or of another type count as an empty object", () =>
+  it.effect("takes a missing or empty body, or one of another type, for an empty object", () =>
     Effect.gen(function* () {
       const missing = badRequest("description: it is missing")
       assertError(yield* create(undefined, {}), 400, missing)
@@ -123,7 +123,7 @@ layer(RestService.layer(recordedModels), { excludeTestServices: true })("Request
     })
   )
 
-  it.effect("must be JSON objects, on every route", () =>
+  it.effect("refuses JSON bodies that are not objects, on every route", () =>
     Effect.gen(function* () {
       const { send } = yield* RestService
       for (const body of ['"x"', "[]", "null", "5", "true"]) {

@@ -20,7 +20,7 @@ const client = Effect.flatMap(RestService, ({ url }) => HttpApiClient.make(Api, 
 const serviceAndFetch = Layer.merge(RestService.layer(recordedModels), FetchHttpClient.layer)
 
 layer(serviceAndFetch, { excludeTestServices: true })("Errors", (it) => {
-  it.effect("come back to a derived client as they were raised", () =>
+  it.effect("a derived client gets the tagged errors that the service raised", () =>
     Effect.gen(function* () {
       const { models, root, tasks, messages } = yield* client
       assert.strictEqual(yield* root.greeting(), "Hello World!")
@@ -58,7 +58,7 @@ layer(serviceAndFetch, { excludeTestServices: true })("Errors", (it) => {
     })
   )
 
-  it.effect("of ours show a reference and nothing of our insides", () =>
+  it.effect("an unexpected error shows a reference and no internals", () =>
     Effect.gen(function* () {
       const { send, sql } = yield* RestService
       yield* sql`ALTER TABLE "Message" RENAME TO "Elsewhere"`
@@ -124,7 +124,7 @@ const serviceBehindGate = Layer.unwrap(
 ).pipe(Layer.provideMerge(Gate.layer))
 
 layer(serviceBehindGate, { excludeTestServices: true })("Without its database", (it) => {
-  it.effect("the service answers 503, and goes on when the database is back", () =>
+  it.effect("answers 503 without its database, and goes on when the database is back", () =>
     Effect.gen(function* () {
       const { send } = yield* RestService
       const gate = yield* Gate
@@ -148,7 +148,7 @@ layer(serviceBehindGate, { excludeTestServices: true })("Without its database", 
 })
 
 layer(RestService.layer({}), { excludeTestServices: true })("Without a model", (it) => {
-  it.effect("a task that names none is refused, with what to set", () =>
+  it.effect("refuses a task without a model if no model is configured, and says what to set", () =>
     Effect.gen(function* () {
       const { post } = yield* RestService
       const answer = yield* post("/tasks", { description: "x" })

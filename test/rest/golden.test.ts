@@ -222,7 +222,7 @@ layer(RestService.layer(recordedModels), { excludeTestServices: true })("REST re
     })
   )
 
-  it("names only recordings that exist", () => {
+  it("the exceptions of this test name recordings that exist", () => {
     const names = new Set(cases.map((one) => one.name))
     for (const name of [...Object.keys(overruled), ...reworded, ...provided, ...Object.keys(bodies)])
       assert.isTrue(names.has(name), name)

@@ -46,7 +46,7 @@ layer(RestService.layer(recordedModels), { excludeTestServices: true })("Input",
     [{ files: [{ ...file, type: "\0" }] }, "files[0].type: expected text without NUL characters"]
   ]
 
-  it.effect.each(refusals)("of a new task is refused in words: %j", ([fields, message]) =>
+  it.effect.each(refusals)("refuses an invalid field of a new task with a sentence: %j", ([fields, message]) =>
     Effect.gen(function* () {
       const { post } = yield* RestService
       const answer = yield* post("/tasks", { description: "x", model, ...fields })
@@ -55,7 +55,7 @@ layer(RestService.layer(recordedModels), { excludeTestServices: true })("Input",
     })
   )
 
-  it.effect("of a new task that is blank means the default", () =>
+  it.effect("takes the default for a blank field of a new task", () =>
     Effect.gen(function* () {
       const { post } = yield* RestService
       for (const blank of ["", null]) {
@@ -72,7 +72,7 @@ layer(RestService.layer(recordedModels), { excludeTestServices: true })("Input",
     })
   )
 
-  it.effect("of halves of surrogate pairs does no harm", () =>
+  it.effect("stores text with halves of surrogate pairs", () =>
     Effect.gen(function* () {
       const { post, send } = yield* RestService
       const odd = "odd \ud800 text"
@@ -89,7 +89,7 @@ layer(RestService.layer(recordedModels), { excludeTestServices: true })("Input",
     })
   )
 
-  it.effect("of a message must be text", () =>
+  it.effect("refuses a message that is not text", () =>
     Effect.gen(function* () {
       const { post } = yield* RestService
       for (const message of [undefined, null, "", 5, {}, "a\0"]) {
@@ -100,7 +100,7 @@ layer(RestService.layer(recordedModels), { excludeTestServices: true })("Input",
     })
   )
 
-  it.effect("in the query is read as the original reads it", () =>
+  it.effect("reads query parameters as the original does", () =>
     Effect.gen(function* () {
       const { post, send } = yield* RestService
       const count = 3
@@ -160,7 +160,7 @@ describe("Numbers of a query", () => {
   const read = option(queryNumber(1, 1000))
 
   it.prop(
-    "are what parseInt makes of them, within the limits",
+    "numbers in a query are what parseInt makes of them, within the limits",
     [Schema.Union([Schema.Int, Schema.Finite, Schema.String])],
     ([value]) => {
       const text = String(value)
@@ -172,7 +172,7 @@ describe("Numbers of a query", () => {
   )
 
   it.prop(
-    "may be followed by anything that is no digit",
+    "numbers in a query may be followed by anything but digits",
     [Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1000 })), Schema.String],
     ([number, rest]) => {
       if (/^\d/.test(rest)) return
@@ -197,7 +197,7 @@ describe("Lists of a query", () => {
   })
 
   it.prop(
-    "with one word that is no status are refused",
+    "a list in a query with one unknown status is refused",
     [Schema.Array(TaskStatus), Schema.NonEmptyString],
     ([statuses, word]) => {
       if (word.split(",").every(Schema.is(TaskStatus))) return
@@ -209,7 +209,7 @@ describe("Lists of a query", () => {
 describe("Instants", () => {
   const read = (text: string) => Option.map(option(InstantText)(text), DateTime.formatIso)
 
-  it("are read in ISO 8601's spellings with time and zone", () => {
+  it("instants are read in ISO 8601's spellings with time and zone", () => {
     const noon = Option.some("2030-01-31T12:00:00.000Z")
     for (const text of [
       "2030-01-31T12:00:00.000Z",
@@ -226,7 +226,7 @@ describe("Instants", () => {
     assert.deepStrictEqual(read("2028-02-29T00:00:00Z"), Option.some("2028-02-29T00:00:00.000Z"))
   })
 
-  it("need a time, a zone and a day that exists, in a year that every reader can spell", () => {
+  it("instants need a time, a zone, an existing day, and a year of four digits", () => {
     for (const text of [
       "2030-01-31",
       "2030-01-31T12:00:00",
@@ -261,7 +261,7 @@ describe("Base64", () => {
   const read = option(Base64Text)
   const bytes = Arbitrary.array(Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 255 }))))
 
-  it.prop("is kept, without the prefix of a data URL, and as tolerant readers see it", [bytes], ([list]) => {
+  it.prop("base64 is kept as tolerant readers see it, without the prefix of a data URL", [bytes], ([list]) => {
     const text = Buffer.from(list).toString("base64")
     assert.deepStrictEqual(read(text), Option.some(text))
     assert.deepStrictEqual(read(`data:text/plain;charset=utf-8;base64,${text}`), Option.some(text))
@@ -270,7 +270,7 @@ describe("Base64", () => {
     assert.deepStrictEqual(read(unpadded), Option.some(unpadded))
   })
 
-  it("is nothing else", () => {
+  it("text that is not base64 is refused", () => {
     for (const text of [
       "A",
       "AAAAA",
@@ -287,7 +287,7 @@ describe("Base64", () => {
     }
   })
 
-  it("may be as large as a body", () => {
+  it("base64 may be as large as a body", () => {
     const text = "A".repeat(48 * 1024 * 1024)
     assert.isTrue(Option.isSome(read(text)))
     assert.isTrue(Option.isNone(read(`${text}!AAA`)))

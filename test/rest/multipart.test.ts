@@ -36,7 +36,7 @@ layer(RestService.layer(recordedModels), { excludeTestServices: true })("Multipa
   const field = (name: string, value: string) =>
     `--X\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`
 
-  it.effect("creates a task with its files, of any bytes and names", () =>
+  it.effect("creates a task with the files of a form, of any bytes and names", () =>
     Effect.gen(function* () {
       const { sql } = yield* RestService
       const bytes = new Uint8Array(100_000).map((_, index) => (index * 7) % 256)
@@ -69,24 +69,27 @@ layer(RestService.layer(recordedModels), { excludeTestServices: true })("Multipa
     })
   )
 
-  it.effect("is decompressed, and takes quoted boundaries, preambles and escaped quotes", () =>
+  it.effect("reads compressed forms, quoted boundaries, preambles and escaped quotes", () =>
     Effect.gen(function* () {
-      const body = `preamble\r\n${field("description", "x")}--X  \r\ncontent-type: text/plain\r\ncontent-disposition: form-data; name="files"; filename="a\\"b"\r\n\r\n\r\n--X--\r\nepilogue`
+      const body = `preamble\r\n${field("description", "x")}--X\r\ncontent-type: text/plain\r\ncontent-disposition: form-data; name="files"; filename="a\\"b"\r\n\r\n\r\n--X--\r\nepilogue`
       const answer = yield* sendRaw(gzipSync(body), 'Multipart/Form-Data; charset=utf-8; boundary="X"', {
         "content-encoding": "gzip"
       })
       assert.strictEqual(answer.status, 201, answer.text)
       assert.deepStrictEqual(
-        partsOf(Buffer.from(body), "X")?.map(({ bytes, ...part }) => ({ ...part, size: bytes.length })),
+        partsOf(Buffer.from(body), 'multipart/form-data; boundary="X"')?.map(({ bytes, ...part }) => ({
+          ...part,
+          size: bytes.length
+        })),
         [
-          { name: "description", fileName: undefined, contentType: undefined, size: 1 },
+          { name: "description", fileName: undefined, contentType: "", size: 1 },
           { name: "files", fileName: 'a"b', contentType: "text/plain", size: 0 }
         ]
       )
     })
   )
 
-  it.effect("that is malformed, too large or lacks fields is refused in words", () =>
+  it.effect("refuses a form that is malformed, too large or lacks fields, with a sentence", () =>
     Effect.gen(function* () {
       const whole = `${field("description", "x")}--X--\r\n`
       const malformed = [

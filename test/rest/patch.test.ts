@@ -31,7 +31,7 @@ const typing = { type: "tool_use", id: "p2", name: "computer_type_text", input: 
 const later = "2099-01-01T00:00:00Z"
 
 layer(Stage.layer(), { timeout: "60 seconds", excludeTestServices: true })("PATCH /tasks/:id", (test) => {
-  test.effect("sets what is given, leaves the rest, and tells subscribers", () =>
+  test.effect("PATCH sets the given fields, leaves the others, and notifies subscribers", () =>
     Effect.gen(function* () {
       const { sql } = yield* Stage
       yield* reset
@@ -65,7 +65,7 @@ layer(Stage.layer(), { timeout: "60 seconds", excludeTestServices: true })("PATC
     })
   )
 
-  test.effect("refuses what it does not understand, and tasks that are not there", () =>
+  test.effect("PATCH refuses invalid fields and unknown tasks", () =>
     Effect.gen(function* () {
       const id = yield* createTask("refusals", { type: "SCHEDULED", scheduledFor: later })
       for (const body of [
@@ -86,7 +86,7 @@ layer(Stage.layer(), { timeout: "60 seconds", excludeTestServices: true })("PATC
     })
   )
 
-  test.effect("a new status has its consequences once; the same one has none", () =>
+  test.effect("a new status takes effect once; the same status has no effect", () =>
     Effect.gen(function* () {
       yield* reset
       const id = yield* createTask("statuses", { type: "SCHEDULED", scheduledFor: later })
@@ -102,7 +102,7 @@ layer(Stage.layer(), { timeout: "60 seconds", excludeTestServices: true })("PATC
     })
   )
 
-  test.effect("ends the run that goes on: no further action, nothing written in its name", () =>
+  test.effect("a new status ends the current run, which acts and writes no more", () =>
     Effect.gen(function* () {
       const { desktop, model } = yield* Stage
       yield* reset
@@ -123,7 +123,7 @@ layer(Stage.layer(), { timeout: "60 seconds", excludeTestServices: true })("PATC
     })
   )
 
-  test.effect("a priority alone leaves the run alone; PENDING has the task done again", () =>
+  test.effect("a new priority leaves the run alone; PENDING starts the task again", () =>
     Effect.gen(function* () {
       const { desktop, model } = yield* Stage
       yield* reset

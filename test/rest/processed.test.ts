@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, DateTime, Schema } from "effect"
+import { MessageGroup } from "../../src/api/MessagesApi.ts"
 import { type Message, MessageId } from "../../src/domain/Message.ts"
 import { Role, TaskId } from "../../src/domain/Task.ts"
-import { groupMessages } from "../../src/messages/ProcessedMessages.ts"
+import { processedWriter } from "../../src/messages/MessagePage.ts"
 
 const at = DateTime.makeUnsafe("2026-01-01T00:00:00.000Z")
 
@@ -16,6 +17,15 @@ const message = (id: string, role: Role, content: ReadonlyArray<Schema.Json>): M
   summaryId: null
 })
 
+const decodeGroups = Schema.decodeSync(Schema.fromJsonString(Schema.Array(MessageGroup)))
+
+const groupMessages = (messages: ReadonlyArray<Message>) => {
+  const writer = processedWriter()
+  const date = new Date(DateTime.toEpochMillis(at))
+  const rows = messages.map((one) => ({ ...one, createdAt: date, updatedAt: date, size: 0 }))
+  return decodeGroups(writer.add(rows) + writer.end())
+}
+
 const text = { type: "text", text: "x" }
 const result = { type: "tool_result", tool_use_id: "1", content: [] }
 const image = { type: "image", source: { type: "base64", media_type: "image/png", data: "AA" } }
@@ -25,7 +35,7 @@ const action = { type: "user_action", content: [image, click, otherTool, "odd"] 
 const emptyAction = { type: "user_action" }
 
 describe("Processed messages", () => {
-  it("show results of tools on the agent's side", () => {
+  it("processed messages show results of tools on the agent's side", () => {
     const [group, ...others] = groupMessages([
       message("1", "USER", [result, result]),
       message("2", "ASSISTANT", [text])
@@ -38,7 +48,7 @@ describe("Processed messages", () => {
     )
   })
 
-  it("show what a user did as the agent's actions, apart from the agent's own", () => {
+  it("processed messages show the user's actions on the agent's side, in a group of their own", () => {
     const groups = groupMessages([
       message("1", "ASSISTANT", [text]),
       message("2", "USER", [action, action, emptyAction])
@@ -53,7 +63,7 @@ describe("Processed messages", () => {
     assert.deepStrictEqual(groups[1]?.messages[0]?.content, [click, click])
   })
 
-  it("leave mixed messages as they are", () => {
+  it("processed messages leave mixed messages unchanged", () => {
     for (const content of [
       [result, text],
       [action, text],
@@ -81,7 +91,7 @@ describe("Processed messages", () => {
     )
   )
 
-  it.prop("keep every message, in order", [messages], ([given]) => {
+  it.prop("processed messages keep every message, in order", [messages], ([given]) => {
     const shown = groupMessages(given).flatMap((group) => group.messages)
     assert.deepStrictEqual(
       shown.map(({ id }) => id),
@@ -89,7 +99,7 @@ describe("Processed messages", () => {
     )
   })
 
-  it.prop("are in groups of one kind, and neighbours differ", [messages], ([given]) => {
+  it.prop("processed messages are in groups of one kind, and neighbouring groups differ", [messages], ([given]) => {
     const groups = groupMessages(given)
     for (const [index, group] of groups.entries()) {
       assert.isAbove(group.messages.length, 0)
@@ -102,16 +112,20 @@ describe("Processed messages", () => {
     }
   })
 
-  it.prop("change the agent's messages never, and a user's only as a whole", [messages], ([given]) => {
-    const shown = groupMessages(given).flatMap((group) => group.messages)
-    for (const [index, one] of given.entries()) {
-      const moved = shown[index]?.role !== one.role
-      const types = new Set(one.content.map((item) => JSON.stringify(item)))
-      const whole =
-        one.content.every((item) => item === result) ||
-        one.content.every((item) => item === action || item === emptyAction)
-      assert.strictEqual(moved, one.role === "USER" && whole, [...types].join())
-      if (!moved) assert.strictEqual(shown[index], one)
+  it.prop(
+    "processed messages never change the agent's messages, and a user's only as a whole",
+    [messages],
+    ([given]) => {
+      const shown = groupMessages(given).flatMap((group) => group.messages)
+      for (const [index, one] of given.entries()) {
+        const moved = shown[index]?.role !== one.role
+        const types = new Set(one.content.map((item) => JSON.stringify(item)))
+        const whole =
+          one.content.every((item) => item === result) ||
+          one.content.every((item) => item === action || item === emptyAction)
+        assert.strictEqual(moved, one.role === "USER" && whole, [...types].join())
+        if (!moved) assert.deepStrictEqual(shown[index], one)
+      }
     }
-  })
+  )
 })

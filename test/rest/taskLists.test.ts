@@ -32,7 +32,7 @@ const descriptions = (query: string) =>
   Effect.map(list(query), ({ tasks }) => tasks.map(({ description }) => description))
 
 layer(RestService.layer(recordedModels), { excludeTestServices: true })("Lists of tasks", (it) => {
-  it.effect("by priority, type and creator, one or several of each, and all conditions together", () =>
+  it.effect("filters tasks by priority, type and creator, one or several of each, and by all conditions together", () =>
     Effect.gen(function* () {
       const { send, sql } = yield* RestService
       yield* sql`DELETE FROM "Task"`
@@ -52,7 +52,7 @@ layer(RestService.layer(recordedModels), { excludeTestServices: true })("Lists o
     })
   )
 
-  it.effect("of large tasks has the text that it has of each task alone, in one piece or many", () =>
+  it.effect("a list of large tasks has the text of each task alone, in one piece or many", () =>
     Effect.gen(function* () {
       const { send, sql } = yield* RestService
       yield* sql`DELETE FROM "Task"`
@@ -70,7 +70,7 @@ layer(RestService.layer(recordedModels), { excludeTestServices: true })("Lists o
     })
   )
 
-  it.effect("by words of the description, in any case, by their beginnings", () =>
+  it.effect("finds tasks by beginnings of words of the description, in any case", () =>
     Effect.gen(function* () {
       const { send, sql } = yield* RestService
       yield* sql`DELETE FROM "Task"`
@@ -100,7 +100,7 @@ layer(RestService.layer(recordedModels), { excludeTestServices: true })("Lists o
     })
   )
 
-  it.effect("take descriptions of any size, and find by their beginnings", () =>
+  it.effect("takes descriptions of any size, and finds tasks by their beginnings", () =>
     Effect.gen(function* () {
       const { send } = yield* RestService
       const many = Array.from({ length: 300_000 }, (_, index) => `word${index}`).join(" ")
@@ -111,7 +111,7 @@ layer(RestService.layer(recordedModels), { excludeTestServices: true })("Lists o
     })
   )
 
-  it.effect("go by cursor through all tasks once, whatever is created or deleted meanwhile", () =>
+  it.effect("a cursor goes through all tasks once while others are created and deleted", () =>
     Effect.gen(function* () {
       const { send, sql } = yield* RestService
       yield* sql`DELETE FROM "Task"`
@@ -136,7 +136,7 @@ layer(RestService.layer(recordedModels), { excludeTestServices: true })("Lists o
     })
   )
 
-  it.effect("of what is in progress: the task that was taken up last, or null", () =>
+  it.effect("gives the task in progress that was taken up last, or null", () =>
     Effect.gen(function* () {
       const { send, sql } = yield* RestService
       yield* sql`DELETE FROM "Task"`
@@ -148,7 +148,7 @@ layer(RestService.layer(recordedModels), { excludeTestServices: true })("Lists o
     })
   )
 
-  it.effect("use the index of words", () =>
+  it.effect("a search uses the index of words", () =>
     Effect.gen(function* () {
       const { sql } = yield* RestService
       const plan = yield* sql

@@ -21,7 +21,7 @@ const upTo = (count: number) => Array.from({ length: count }, (_, index) => inde
 const pick = <A>(index: number, options: ReadonlyArray<A>) => options[index % options.length]
 
 layer(RestService.layer(recordedModels), { excludeTestServices: true })("Requests that come together", (it) => {
-  it.effect("create each its own task, as they do one after the other", () =>
+  it.effect("concurrent requests create each its own task, as one after the other", () =>
     Effect.gen(function* () {
       const { post, send } = yield* RestService
       const bodyOf = (index: number) => ({
@@ -52,7 +52,7 @@ layer(RestService.layer(recordedModels), { excludeTestServices: true })("Request
     })
   )
 
-  it.effect("add each its own message, once, also to the same task", () =>
+  it.effect("concurrent requests add each its own message once, also to the same task", () =>
     Effect.gen(function* () {
       const { post, send } = yield* RestService
       const scheduledFor = "2099-01-01T00:00:00.000Z"

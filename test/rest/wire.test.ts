@@ -7,7 +7,7 @@ import { RestService, recordedModels } from "./RestService.ts"
 const taskOf = Schema.decodeUnknownSync(Schema.fromJsonString(Schema.Struct({ id: Schema.String })))
 
 layer(RestService.layer(recordedModels), { excludeTestServices: true })("On the wire", (it) => {
-  it.effect("every route is there under /api too, with ids as they are", () =>
+  it.effect("serves every route under /api too, with ids unchanged", () =>
     Effect.gen(function* () {
       const { post, send } = yield* RestService
       const { id } = taskOf((yield* post("/API/Tasks", { description: "twin" })).text)
@@ -23,7 +23,7 @@ layer(RestService.layer(recordedModels), { excludeTestServices: true })("On the 
     })
   )
 
-  it.effect("an unknown route and a wrong method are 404, with the path as it was sent", () =>
+  it.effect("answers an unknown route and a wrong method with 404, and the path as it was sent", () =>
     Effect.gen(function* () {
       const { send } = yield* RestService
       const requests: ReadonlyArray<readonly [string, string]> = [
@@ -64,7 +64,7 @@ layer(RestService.layer(recordedModels), { excludeTestServices: true })("On the 
     })
   )
 
-  it.effect("ids are decoded once, and what does not decode is refused", () =>
+  it.effect("decodes ids once, and refuses invalid percent-encoding", () =>
     Effect.gen(function* () {
       const { send } = yield* RestService
       const lookups: ReadonlyArray<readonly [string, number, string]> = [
@@ -85,7 +85,7 @@ layer(RestService.layer(recordedModels), { excludeTestServices: true })("On the 
     })
   )
 
-  it.effect("HEAD answers as GET does, without the body", () =>
+  it.effect("answers HEAD as GET, without the body", () =>
     Effect.gen(function* () {
       const { send } = yield* RestService
       for (const path of ["/", "/tasks", "/tasks/models", "/tasks/none", "/tasks/none/messages"]) {
@@ -101,7 +101,7 @@ layer(RestService.layer(recordedModels), { excludeTestServices: true })("On the 
     })
   )
 
-  it.effect("large pages, which are sent in chunks, say their length and tag as others do", () =>
+  it.effect("sends large pages with their length and entity tag", () =>
     Effect.gen(function* () {
       const { post, send } = yield* RestService
       const { id } = taskOf((yield* post("/tasks", { description: "x" })).text)
@@ -126,7 +126,7 @@ layer(RestService.layer(recordedModels), { excludeTestServices: true })("On the 
     })
   )
 
-  it.effect("If-None-Match answers 304 without a body to GET and HEAD only", () =>
+  it.effect("answers a matching If-None-Match of GET and HEAD with 304, without a body", () =>
     Effect.gen(function* () {
       const { post, send } = yield* RestService
       const { headers } = yield* send({ path: "/tasks/models" })
@@ -149,7 +149,7 @@ layer(RestService.layer(recordedModels), { excludeTestServices: true })("On the 
     })
   )
 
-  it.effect("any OPTIONS is answered for all origins", () =>
+  it.effect("answers any OPTIONS for all origins", () =>
     Effect.gen(function* () {
       const { send } = yield* RestService
       for (const path of ["/tasks", "/nope", "/tasks/%zz", "*"]) {
@@ -171,7 +171,7 @@ layer(RestService.layer(recordedModels), { excludeTestServices: true })("On the 
 layer(RestService.layer({ CORS_ORIGINS: "https://one.test,https://two.test" }), { excludeTestServices: true })(
   "With CORS_ORIGINS",
   (it) => {
-    it.effect("only those origins are echoed, with credentials", () =>
+    it.effect("echoes only the origins of CORS_ORIGINS, with credentials", () =>
       Effect.gen(function* () {
         const { send } = yield* RestService
         for (const path of ["/", "/nope", "/tasks/%zz"]) {
@@ -194,7 +194,7 @@ layer(RestService.layer({ CORS_ORIGINS: "https://one.test,https://two.test" }), 
 
 describe("CORS headers", () => {
   it.prop(
-    "never let in an origin that is not listed",
+    "CORS headers never allow an origin that is not listed",
     [Schema.Array(Schema.String), Schema.String],
     ([origins, origin]) => {
       const allowed = corsHeaders(origins, origin)["access-control-allow-origin"]
@@ -204,12 +204,12 @@ describe("CORS headers", () => {
 })
 
 describe("Entity tags", () => {
-  it("are those that the original computes", () => {
+  it("entity tags are those that the original computes", () => {
     assert.strictEqual(weakETag("Hello World!", 12), 'W/"c-Lve95gjOVATpfV8EL5X4nxwjKHE"')
   })
 
   it.prop(
-    "match themselves, alone and in a list, and no other text's",
+    "entity tags match themselves, alone and in a list, and no other text's",
     [Schema.String, Schema.String],
     ([one, other]) => {
       const [tag, otherTag] = [one, other].map((text) => weakETag(text, Buffer.byteLength(text)))

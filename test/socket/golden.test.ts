@@ -90,7 +90,7 @@ layer(World.layer, { timeout: "60 seconds", excludeTestServices: true })("Socket
   }
 
   for (const name of ["socket.io.js", "socket.io.min.js", "socket.io.esm.min.js", "socket.io.min.js.map"]) {
-    test.effect(`serves ${name}, and not again to who has it`, () =>
+    test.effect(`serves ${name}, and answers 304 to a matching entity tag`, () =>
       Effect.gen(function* () {
         const { url } = yield* World
         const path = `/socket.io/${name}`
@@ -120,7 +120,7 @@ layer(World.layer, { timeout: "60 seconds", excludeTestServices: true })("Socket
     )
   }
 
-  test.effect("refuses other namespaces", () =>
+  test.effect("Socket.IO refuses other namespaces", () =>
     Effect.gen(function* () {
       const { url } = yield* World
       const { socket } = yield* client(`${url}/foo`)
@@ -132,7 +132,7 @@ layer(World.layer, { timeout: "60 seconds", excludeTestServices: true })("Socket
   )
 
   for (const transport of ["websocket", "polling"]) {
-    test.effect(`survives odd payloads by ${transport}, and answers who asks`, () =>
+    test.effect(`ignores invalid payloads by ${transport}, and answers acknowledgements`, () =>
       Effect.gen(function* () {
         const { url } = yield* World
         const odd = yield* connected(url, { transports: [transport] })

@@ -63,7 +63,7 @@ layer(World.layer, { timeout: "60 seconds", excludeTestServices: true })("Socket
     )
   }
 
-  test.effect("gives a client its room back that had not received anything yet", () =>
+  test.effect("gives a client that had received no event its rooms back", () =>
     Effect.gen(function* () {
       const { url } = yield* World
       const [mine, other] = [yield* Write.task(), yield* Write.task()]
@@ -111,7 +111,7 @@ layer(World.layer, { timeout: "60 seconds", excludeTestServices: true })("Socket
     )
   }
 
-  test.effect("does not bring back who left on purpose", () =>
+  test.effect("gives a client that had disconnected on purpose no rooms back", () =>
     Effect.gen(function* () {
       const { url } = yield* World
       const mine = yield* Write.task()
@@ -129,7 +129,7 @@ layer(World.layer, { timeout: "60 seconds", excludeTestServices: true })("Socket
     }).pipe(Effect.scoped)
   )
 
-  test.effect("takes an unknown client for a new one", () =>
+  test.effect("treats a client with an unknown session as a new one", () =>
     Effect.gen(function* () {
       const { url } = yield* World
       const mine = yield* Write.task()
@@ -148,7 +148,7 @@ layer(World.layer, { timeout: "60 seconds", excludeTestServices: true })("Socket
     }).pipe(Effect.scoped)
   )
 
-  test.effect("loses nothing when a client is lost again before it received what it missed", () =>
+  test.effect("loses no event when a client is lost again before it received the missed ones", () =>
     Effect.gen(function* () {
       const mine = yield* Write.task()
       const first = yield* rawClient({ recovery: true })
@@ -174,7 +174,7 @@ layer(World.layer, { timeout: "60 seconds", excludeTestServices: true })("Socket
     }).pipe(Effect.scoped)
   )
 
-  test.effect("cuts off a client that takes too little, and gives it its room and the newest events back", () =>
+  test.effect("disconnects a client that reads too slowly, and gives it its rooms and the newest events back", () =>
     Effect.gen(function* () {
       const { url } = yield* World
       const mine = yield* Write.task()

@@ -118,7 +118,7 @@ layer(
     excludeTestServices: true
   }
 )("one port", (test) => {
-  test.effect("carries Socket.IO, other WebSockets and requests side by side", () =>
+  test.effect("one port serves Socket.IO, other WebSockets and requests", () =>
     Effect.gen(function* () {
       const base = yield* url
       const client = yield* connected(base, { transports: ["websocket"] })
@@ -135,7 +135,7 @@ layer(
     }).pipe(Effect.scoped)
   )
 
-  test.effect("gives each its own upgrades", () =>
+  test.effect("one port hands each WebSocket upgrade to its own server", () =>
     Effect.gen(function* () {
       const base = yield* url
       const status = (path: string) => Effect.map(rawFirstLine(base, upgradeTo(path)), (line) => line.split(" ")[1])
@@ -148,7 +148,7 @@ layer(
     })
   )
 
-  test.effect("lets pages of the given origins connect, with credentials", () =>
+  test.effect("lets pages of CORS_ORIGINS connect to Socket.IO, with credentials", () =>
     Effect.gen(function* () {
       const base = yield* url
       for (const path of ["/socket.io/?EIO=4&transport=polling", "/socket.io/socket.io.js"]) {
@@ -164,7 +164,7 @@ layer(
 })
 
 describe("the server", () => {
-  it.live("says which port is in use and what to do", () =>
+  it.live("an error names the port in use and what to do", () =>
     Effect.gen(function* () {
       const first = yield* stoppable()
       const { port } = new URL(HttpServer.formatAddress(first.url))
@@ -174,7 +174,7 @@ describe("the server", () => {
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.withClient))
   )
 
-  it.live("says that an address is none of this machine", () =>
+  it.live("an error says that this machine does not have the address", () =>
     Effect.gen(function* () {
       const failure = yield* Effect.flip(Effect.scoped(Layer.build(server({ HOST: "192.0.2.1" }))))
       assert.strictEqual(
@@ -184,7 +184,7 @@ describe("the server", () => {
     }).pipe(Effect.provide(TestDatabase.withClient))
   )
 
-  it.live("answers 503 before there is anything behind it", () =>
+  it.live("answers 503 while the service starts", () =>
     Effect.gen(function* () {
       const base = yield* url
       for (const path of ["/quick", "/socket.io/?EIO=4&transport=polling"]) {
@@ -196,7 +196,7 @@ describe("the server", () => {
     }).pipe(Effect.provide(Server.layer.pipe(Layer.provide(Settings.layerFrom({ HOST: "127.0.0.1", PORT: "0" })))))
   )
 
-  it.live("ends cleanly: sockets first, then the requests that run, and nobody new", () =>
+  it.live("shutdown closes sockets, then waits for running requests, and accepts no new ones", () =>
     Effect.gen(function* () {
       const { context, stop, url: address } = yield* stoppable()
       const { answer, entered } = Context.get(context, Slow)
@@ -232,7 +232,7 @@ describe("the server", () => {
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.withClient))
   )
 
-  it.live("does not wait for a request longer than SHUTDOWN_TIMEOUT", () =>
+  it.live("shutdown does not wait for a request longer than SHUTDOWN_TIMEOUT", () =>
     Effect.gen(function* () {
       const { context, stop, url: address } = yield* stoppable({ SHUTDOWN_TIMEOUT: "50" })
       const base = HttpServer.formatAddress(address)
@@ -245,7 +245,7 @@ describe("the server", () => {
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.withClient))
   )
 
-  it.live("loads only events that somebody is there for", () =>
+  it.live("loads only events with subscribers", () =>
     Effect.gen(function* () {
       const loads: Array<string> = []
       const way = yield* tap(yield* migrated, ({ texts }) => {

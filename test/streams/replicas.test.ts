@@ -19,7 +19,7 @@ const ways = [
 
 describe.each(ways)("events by way of $name", ({ variables }) => {
   it.live(
-    "reach everybody at every replica, in order and once: Server-Sent Events, RPC and Socket.IO; also when their listeners are cut off",
+    "events reach all subscribers of every replica in order and once, by Server-Sent Events, RPC and Socket.IO, also when the database connections of listeners are lost",
     () =>
       Effect.gen(function* () {
         const databaseUrl = yield* migrated

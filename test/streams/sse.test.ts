@@ -28,7 +28,7 @@ layer(AccountsStage.layer({ AUTH_ENABLED: "false", ANTHROPIC_API_KEY: "" }), {
     return Schema.decodeUnknownSync(Schema.Struct({ id: Schema.String }))(json).id
   })
 
-  test.effect("show a task's events as Socket.IO does, byte for byte, in order", () =>
+  test.effect("Server-Sent Events of a task have the bytes of Socket.IO's, in order", () =>
     Effect.gen(function* () {
       const { send, url } = yield* AccountsStage
       const id = yield* create
@@ -71,7 +71,7 @@ layer(AccountsStage.layer({ AUTH_ENABLED: "false", ANTHROPIC_API_KEY: "" }), {
     })
   )
 
-  test.effect("go on where a client was, without a gap and each once", () =>
+  test.effect("Server-Sent Events go on after the client's last event, without a gap and each once", () =>
     Effect.gen(function* () {
       const { url } = yield* AccountsStage
       const id = yield* create
@@ -99,37 +99,39 @@ layer(AccountsStage.layer({ AUTH_ENABLED: "false", ANTHROPIC_API_KEY: "" }), {
     })
   )
 
-  test.effect("of all tasks go on, too; while many write at once nothing is lost or doubled", () =>
-    Effect.gen(function* () {
-      const { url } = yield* AccountsStage
-      const ids = yield* Effect.all(Array.from({ length: 6 }, () => create))
-      const { seen: before, source } = yield* watch(`${url}/events`)
-      const writing = Effect.forEach(
-        Array.from({ length: 120 }, (_, index) => index),
-        (index) => say(ids[index % ids.length] ?? "", `message ${index}`),
-        { concurrency: 12, discard: true }
-      )
-      yield* Effect.forkChild(writing)
-      yield* untilSeen(before, 30)
-      source.close()
-      const { seen: after } = yield* watch(`${url}/events`, { "last-event-id": before.at(-1)?.id ?? "" })
-      yield* until(
-        "all",
-        Effect.sync(() => (before.length + after.length >= 120 ? true : undefined))
-      )
-      const heard = texts([...before, ...after])
-      assert.strictEqual(new Set(heard).size, 120)
-      assert.strictEqual(heard.length, 120)
-      for (const id of ids) {
-        const own = [...before, ...after]
-          .filter(({ data }) => JSON.stringify(data).includes(id))
-          .map(({ id }) => Number(id.split("-")[0]))
-        assert.strictEqual(own.length, 20)
-      }
-    })
+  test.effect(
+    "Server-Sent Events of all tasks go on after the last event; concurrent writes lose and double none",
+    () =>
+      Effect.gen(function* () {
+        const { url } = yield* AccountsStage
+        const ids = yield* Effect.all(Array.from({ length: 6 }, () => create))
+        const { seen: before, source } = yield* watch(`${url}/events`)
+        const writing = Effect.forEach(
+          Array.from({ length: 120 }, (_, index) => index),
+          (index) => say(ids[index % ids.length] ?? "", `message ${index}`),
+          { concurrency: 12, discard: true }
+        )
+        yield* Effect.forkChild(writing)
+        yield* untilSeen(before, 30)
+        source.close()
+        const { seen: after } = yield* watch(`${url}/events`, { "last-event-id": before.at(-1)?.id ?? "" })
+        yield* until(
+          "all",
+          Effect.sync(() => (before.length + after.length >= 120 ? true : undefined))
+        )
+        const heard = texts([...before, ...after])
+        assert.strictEqual(new Set(heard).size, 120)
+        assert.strictEqual(heard.length, 120)
+        for (const id of ids) {
+          const own = [...before, ...after]
+            .filter(({ data }) => JSON.stringify(data).includes(id))
+            .map(({ id }) => Number(id.split("-")[0]))
+          assert.strictEqual(own.length, 20)
+        }
+      })
   )
 
-  test.effect("say what is wrong, and what is gone", () =>
+  test.effect("an event stream reports an invalid position, and events that are not kept any more", () =>
     Effect.gen(function* () {
       const { send, sql, url } = yield* AccountsStage
       assert.strictEqual((yield* send({}, "GET", "/tasks/none/events")).status, 404)
@@ -151,7 +153,7 @@ layer(AccountsStage.layer({ AUTH_ENABLED: "false", ANTHROPIC_API_KEY: "" }), {
 layer(AccountsStage.layer(), { timeout: "60 seconds", excludeTestServices: true })(
   "Server-Sent Events and accounts",
   (test) => {
-    test.effect("are one's own, and end with the login", () =>
+    test.effect("an event stream has the caller's events only, and ends with the login", () =>
       Effect.gen(function* () {
         const { send, url } = yield* AccountsStage
         const { administrator, owner, stranger } = yield* people

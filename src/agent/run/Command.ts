@@ -1,6 +1,6 @@
 import type { ToolResultBlock } from "../../domain/ContentBlock.ts"
+import type { AnsweredCall, Conversation, Entry } from "../../domain/Conversation.ts"
 import type { MessageId } from "../../domain/Message.ts"
-import type { AnsweredCall, Conversation, Entry } from "../../messages/Conversations.ts"
 import type { ModelReply } from "../../models/LanguageModel.ts"
 import type { Outcome } from "../../tasks/TaskRuns.ts"
 import type { Split } from "./Shortening.ts"

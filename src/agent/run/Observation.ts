@@ -1,4 +1,4 @@
-import type { AnsweredCall, Conversation, Entry } from "../../messages/Conversations.ts"
+import type { AnsweredCall, Conversation, Entry } from "../../domain/Conversation.ts"
 import type { ModelReply } from "../../models/LanguageModel.ts"
 import type { Spent } from "../../tasks/Usage.ts"
 import type { ToolOutcome } from "../ToolRunner.ts"

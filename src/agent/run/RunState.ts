@@ -1,5 +1,5 @@
 import { Option } from "effect"
-import type { Conversation, Entry } from "../../messages/Conversations.ts"
+import type { Conversation, Entry } from "../../domain/Conversation.ts"
 import type { Outcome } from "../../tasks/TaskRuns.ts"
 import type { Spent } from "../../tasks/Usage.ts"
 import { noProgress, type Progress } from "../Progress.ts"

@@ -1,5 +1,5 @@
 import { Option } from "effect"
-import type { Conversation, Entry } from "../../messages/Conversations.ts"
+import type { Conversation, Entry } from "../../domain/Conversation.ts"
 import { withinLimits } from "../Screenshots.ts"
 
 /** What a summary is to cover, up to the position `through`, and what is `left` to go on after it. */

@@ -1,5 +1,5 @@
 import type { ToolResultBlock } from "../../domain/ContentBlock.ts"
-import { type Entry, toolUses } from "../../messages/Conversations.ts"
+import { type Entry, toolUses } from "../../domain/Conversation.ts"
 import type { Outcome } from "../../tasks/TaskRuns.ts"
 import type { ToolOutcome } from "../ToolRunner.ts"
 import type { Batch, Phase, RunState } from "./RunState.ts"

@@ -1,4 +1,4 @@
-import type { Entry } from "../../messages/Conversations.ts"
+import type { Entry } from "../../domain/Conversation.ts"
 import { afterRecall, afterTool } from "./batch.ts"
 import type { Command } from "./Command.ts"
 import {

@@ -1,5 +1,5 @@
 import { Option } from "effect"
-import { type Entry, toolUses } from "../../messages/Conversations.ts"
+import { type Entry, toolUses } from "../../domain/Conversation.ts"
 import type { Outcome } from "../../tasks/TaskRuns.ts"
 import { judge } from "../Progress.ts"
 import { act } from "./batch.ts"

@@ -1,5 +1,5 @@
 import { Option } from "effect"
-import type { AnsweredCall, Conversation, Entry } from "../../messages/Conversations.ts"
+import type { AnsweredCall, Conversation, Entry } from "../../domain/Conversation.ts"
 import { follow, noProgress } from "../Progress.ts"
 import { nothingShown, thinOut } from "../Screenshots.ts"
 import type { RunState } from "./RunState.ts"

@@ -1,5 +1,5 @@
 import { Option } from "effect"
-import { type Conversation, openReply } from "../../messages/Conversations.ts"
+import { type Conversation, openReply } from "../../domain/Conversation.ts"
 import { loaded } from "./memory.ts"
 import type { RunState } from "./RunState.ts"
 import { type Step, to } from "./Step.ts"

@@ -9,89 +9,8 @@ type Operation = OpenApi.OpenAPISpecOperation
 
 const security = [{ bearer: [] }, { apiKey: [] }, { cookie: [] }]
 
-/** What anybody may read while accounts are on. */
+/** What is readable without credentials while accounts are on. */
 const isOpen = (path: string) => path === "/" || path.startsWith("/health")
-
-const eventStream = (operationId: string, summary: string, parameters: Operation["parameters"]): Operation => ({
-  tags: ["events"],
-  operationId,
-  summary,
-  description:
-    "Server-Sent Events: `event` is the kind, `data` the payload as Socket.IO sends it, `id` a position. With `Last-Event-ID` or `after` everything missed comes first; `gap` says that some of it is not kept any more.",
-  parameters: [
-    ...parameters,
-    {
-      name: "after",
-      in: "query",
-      required: false,
-      schema: { type: "string" },
-      description: "The `id` of an earlier event; 0: the oldest that is kept."
-    },
-    { name: "last-event-id", in: "header", required: false, schema: { type: "string" } }
-  ],
-  security,
-  responses: {
-    200: {
-      description: "The stream",
-      content: {
-        "text/event-stream": { schema: { type: "string" } }
-      }
-    }
-  }
-})
-
-const taskId: Operation["parameters"] = [{ name: "id", in: "path", required: true, schema: { type: "string" } }]
-
-/** Routes that are no endpoints of the API's definition. */
-const bytes = (operationId: string, summary: string, parameters: Operation["parameters"], type: string): Operation => ({
-  tags: ["messages"],
-  operationId,
-  summary,
-  description: "As it is stored; it never changes and may be kept for ever.",
-  parameters,
-  security,
-  responses: {
-    200: { description: "The bytes", content: { [type]: { schema: { type: "string", format: "binary" } } } }
-  }
-})
-
-const pathParameter = (name: string): Operation["parameters"][number] => ({
-  name,
-  in: "path",
-  required: true,
-  schema: { type: "string" }
-})
-
-const others: Spec["paths"] = {
-  "/tasks/{id}/files/{fileId}": {
-    get: bytes(
-      "files.get",
-      "A file of a task",
-      [pathParameter("id"), pathParameter("fileId")],
-      "application/octet-stream"
-    )
-  },
-  "/messages/{id}/images/{n}": {
-    get: bytes(
-      "images.get",
-      "A picture of a message, counted from 0",
-      [
-        pathParameter("id"),
-        pathParameter("n"),
-        {
-          name: "w",
-          required: false,
-          in: "query",
-          description: "As WebP without alpha, at most so many pixels wide",
-          schema: { type: "integer", minimum: 1, maximum: 4096 }
-        }
-      ],
-      "image/png"
-    )
-  },
-  "/events": { get: eventStream("events.all", "The events of all tasks that are yours", []) },
-  "/tasks/{id}/events": { get: eventStream("events.task", "The events of a task", taskId) }
-}
 
 /** A new task as a form, with files as they are; `model[provider]` and `model[name]` choose a model. */
 const newTaskForm = {
@@ -161,20 +80,17 @@ export const apiDocument: Spec = {
     description:
       "Accepts tasks in plain language, runs an AI model in a loop against a desktop, streams every step, lets a person take over and hand back. Every route is under `/api`, too. Events over Socket.IO are described at `/docs/events`."
   },
-  paths: {
-    ...Object.fromEntries(
-      Object.entries(spec.paths).map(([path, item]) => [
-        path,
-        Object.fromEntries(
-          Object.entries(item).map(([method, operation]) => [
-            method,
-            "operationId" in operation ? documented(path, operation) : operation
-          ])
-        )
-      ])
-    ),
-    ...others
-  },
+  paths: Object.fromEntries(
+    Object.entries(spec.paths).map(([path, item]) => [
+      path,
+      Object.fromEntries(
+        Object.entries(item).map(([method, operation]) => [
+          method,
+          "operationId" in operation ? documented(path, operation) : operation
+        ])
+      )
+    ])
+  ),
   components: {
     ...spec.components,
     securitySchemes: {
@@ -186,10 +102,7 @@ export const apiDocument: Spec = {
       apiKey: { type: "apiKey", in: "header", name: "x-api-key" },
       cookie: { type: "apiKey", in: "cookie", name: "better-auth.session_token" }
     }
-  },
-  tags: spec.tags.flatMap((tag) =>
-    tag.name === "messages" ? [tag, { name: "events", description: "What happens, as it happens." }] : [tag]
-  )
+  }
 }
 
 /** The same for pages that are made from the API's definition. */

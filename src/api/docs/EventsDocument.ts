@@ -13,7 +13,7 @@ interface EventDocs {
   readonly example: Schema.Json
 }
 
-/** What the service emits (docs/contract/socketio.md), with the schemas that REST has, too. */
+/** Events that the service emits (docs/contract/socketio.md). */
 export const events: ReadonlyArray<EventDocs> = [
   {
     kind: "task_created",
@@ -52,7 +52,7 @@ export const gap = {
   when: "Some of the events that were missed are not kept any more: read the tasks again."
 } as const
 
-/** What clients send: a task's id, or `{"task_id": …}`. Who asks for an acknowledgement gets `{"ok": true}` or `{"ok": false}`. */
+/** Events that clients send: a task's id, or `{"task_id": …}`. An acknowledgement is `{"ok": true}` or `{"ok": false}`. */
 export const commands = [
   { name: "join_task", when: "Enters the room of a task." },
   { name: "leave_task", when: "Leaves it." }
@@ -67,7 +67,7 @@ const message = (name: string, payload: object, summary: string, example?: Schem
   ...(example === undefined ? {} : { examples: [{ payload: example }] })
 })
 
-/** What the page says of the connection. */
+/** The page's text on the connection. */
 export const recovery = [
   "The default namespace of Socket.IO, path `/socket.io/`. Each event has one argument.",
   "Clients that can use it get connection state recovery: their rooms and missed events come back within two minutes, and each event has a second argument, the offset to come back with.",

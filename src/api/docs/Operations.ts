@@ -2,7 +2,7 @@ import type { Schema } from "effect"
 import packageJson from "../../../package.json" with { type: "json" }
 import * as Example from "./Examples.ts"
 
-/** What the documents say of an operation beyond its types. */
+/** Documentation of an operation beyond its types. */
 export interface OperationDocs {
   readonly summary: string
   readonly description?: string
@@ -12,7 +12,11 @@ export interface OperationDocs {
   readonly response?: Schema.Json
 }
 
-/** By the operation's id: group and endpoint. A test sees to it that none is missing and that the examples fit. */
+const unchanging = "The bytes as they are stored. They never change, so that caches may keep them."
+const stream =
+  "Server-Sent Events: `event` is the kind, `data` the payload as Socket.IO sends it, `id` a position. With `Last-Event-ID` or `after` everything missed comes first; `gap` says that some of it is not kept any more."
+
+/** By the operation's id: group and endpoint. test/docs checks that none is missing and that the examples fit. */
 export const operations: { readonly [operationId: string]: OperationDocs } = {
   "root.greeting": { summary: "Greets, as the original does" },
   "health.overview": {
@@ -81,10 +85,14 @@ export const operations: { readonly [operationId: string]: OperationDocs } = {
     description: "Back-to-back messages of one role; what the user did while in control has `take_over`.",
     response: [{ role: "USER", messages: [Example.message], take_over: false }]
   },
+  "attachments.file": { summary: "A file of a task", description: unchanging },
+  "attachments.image": { summary: "A picture of a message, counted from 0", description: unchanging },
+  "events.all": { summary: "The events of all tasks that are yours", description: stream },
+  "events.task": { summary: "The events of a task", description: stream },
   "desktops.list": { summary: "The desktops, and how they are", response: [Example.desktop] },
   "apiKeys.create": {
     summary: "Make a key for a machine",
-    description: "The key itself is shown once. Only somebody who is logged in can make one.",
+    description: "The key itself is shown once. A caller with an API key can't make another one.",
     request: { name: "nightly report" },
     response: { ...Example.apiKey, key: "bytebot_Zb3kQ1…" }
   },

@@ -11,10 +11,10 @@ import { sayWhen } from "./Authenticate.ts"
 import { bodyBytes } from "./BodyBytes.ts"
 import { answered } from "./FailureResponse.ts"
 
-/** Bytes: a name, an address and a password. Whoever sends more is not logged in yet. */
+/** Bytes of a body: a name, an address and a password, from clients that are not logged in. */
 const largestBody = 64 * 1024
 
-/** Headers of the connection or the body's form, which do not go on with the decoded body; and one that only we may set. */
+/** Headers of the connection and of the encoded body, and the one that only this service may set. */
 const notForwarded = new Set([
   "content-length",
   "content-encoding",
@@ -44,20 +44,20 @@ const isAttempt = ({ pathname }: URL): boolean => /sign-(in|up)/i.test(pathname)
 const fetchMetadata = ["sec-fetch-mode", "sec-fetch-dest"]
 
 /**
- * Whether no page can be behind the request: it has no cookie, and says of no site that it comes from there. Node's fetch sends
- * Sec-Fetch-Mode alone, which Better Auth takes for a browser's; browsers send Sec-Fetch-Site with it (W3C, Fetch Metadata, section 2).
+ * Whether the request can't be a page's: it has no cookie and names no origin. Node's fetch sends Sec-Fetch-Mode alone, which Better Auth
+ * takes for a browser's; browsers send Sec-Fetch-Site with it (W3C, Fetch Metadata, section 2).
  */
 const isNoBrowser = ({ headers }: HttpServerRequest.HttpServerRequest) =>
   [headers.origin, headers.referer, headers.cookie, headers["sec-fetch-site"]].every((value) => value === undefined)
 
-/** Better Auth's answer to the request, or to the same one with another path and body. */
+/** Better Auth's answer to the request, with another path or body where they are given. */
 const betterAuth = (change: { readonly path?: string; readonly body?: (sent: string) => string } = {}) =>
   Effect.gen(function* () {
     const accounts = yield* Accounts
     const limits = yield* RequestLimits
     const { proxies } = yield* Settings
     const request = yield* HttpServerRequest.HttpServerRequest
-    // Better Auth goes by the path alone: its own URL is a setting.
+    // Better Auth looks at the path only: its own URL is a setting.
     const url = new URL(change.path ?? request.url, "http://localhost")
     const address = clientAddress(proxies, request.remoteAddress, request.headers["x-forwarded-for"])
     yield* (isAttempt(url) ? limits.countLogin : limits.countAccountRequest)(limitKey(address)).pipe(
@@ -75,7 +75,7 @@ const betterAuth = (change: { readonly path?: string; readonly body?: (sent: str
 
 const decodeFields = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Record(Schema.String, Schema.Json)))
 
-/** Better Auth wants a name, for which the Rust version's clients may send none. */
+/** Better Auth requires a name, which the Rust version's clients may leave out. */
 const withName = (sent: string): string =>
   Option.match(decodeFields(sent), {
     onNone: () => sent,
@@ -90,7 +90,7 @@ const alias = (path: string, body?: (sent: string) => string) =>
     )
   )
 
-/** Whose session it is; Better Auth itself answers null where there is none. */
+/** The session's user. Better Auth itself answers null where there is no session. */
 const me = answered(
   Effect.gen(function* () {
     const response = yield* betterAuth({ path: `${basePath}/get-session` })
@@ -100,7 +100,7 @@ const me = answered(
   })
 )
 
-/** Better Auth's own routes, for its clients, and the Rust version's names for four of them. There are none while accounts are off. */
+/** Better Auth's own routes, for its clients, and the Rust version's names for four of them; none while accounts are off. */
 export const AuthRoutes = Layer.unwrap(
   Effect.map(Accounts, ({ areOn }) =>
     areOn

@@ -8,17 +8,14 @@ import type { TooManyRequests } from "../../domain/LimitErrors.ts"
 import { RequestLimits } from "../../limits/RequestLimits.ts"
 import { clientAddress, limitKey } from "../ClientAddress.ts"
 
-/** Says when to come back (RFC 9110, section 10.2.3). */
+/** Sets Retry-After (RFC 9110, section 10.2.3). */
 export const sayWhen = ({ retryAfter }: TooManyRequests) =>
   HttpEffect.appendPreResponseHandler((_, response) =>
     Effect.succeed(HttpServerResponse.setHeader(response, "retry-after", String(retryAfter)))
   )
 
-/**
- * Who sends the request; for routes that are not part of the API's definition. Fails as `Accounts.identify` does, and with
- * TooManyRequests: users are counted by themselves, and who is none by address.
- */
-export const identified = Effect.gen(function* () {
+/** Who sends the request. Requests of users are counted by user, others by address. */
+const identified = Effect.gen(function* () {
   const accounts = yield* Accounts
   const limits = yield* RequestLimits
   const { proxies } = yield* Settings
@@ -44,7 +41,7 @@ export const Authenticate: Layer.Layer<Authentication, never, Accounts | Request
     const context = yield* Effect.context<Accounts | RequestLimits | Settings>()
     const { areOn } = yield* Accounts
     const { rateLimit } = yield* Settings
-    // Nobody is to be told apart then.
+    // Without accounts and limits, all callers are the same.
     if (!areOn && Option.isNone(rateLimit)) return (endpoint) => Effect.provideService(endpoint, Caller, everybody)
     return (endpoint) =>
       Effect.flatMap(Effect.provideContext(identified, context), (caller) =>

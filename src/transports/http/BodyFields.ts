@@ -31,7 +31,7 @@ export const bodyFields = (
     case "application/x-www-form-urlencoded":
       return fieldsFrom(request, charset, formCharsets, parseForm)
     case "multipart/form-data":
-      return Effect.flatMap(bodyBytes(request), (bytes) => parseMultipart(bytes, boundaryIn(contentType)))
+      return Effect.flatMap(bodyBytes(request), (bytes) => parseMultipart(bytes, contentType))
     default:
       return noFields
   }
@@ -40,11 +40,11 @@ export const bodyFields = (
 const fieldsFrom = Effect.fnUntraced(function* (
   request: HttpServerRequest.HttpServerRequest,
   stated: string | undefined,
-  charsets: Charsets,
+  decoders: Decoders,
   parseText: (text: string, charset: string) => Effect.Effect<Fields, InvalidRequest>
 ) {
   const charset = stated?.toLowerCase() ?? "utf-8"
-  const decode = charsets[charset]
+  const decode = decoders[charset]
   if (decode === undefined) {
     return yield* new UnsupportedBody({ message: `unsupported charset "${charset.toUpperCase()}"` })
   }
@@ -52,27 +52,22 @@ const fieldsFrom = Effect.fnUntraced(function* (
   return bytes.length === 0 ? {} : yield* parseText(decode(bytes), charset)
 })
 
-interface Charsets {
+/** By charset. */
+interface Decoders {
   readonly [charset: string]: ((bytes: Uint8Array) => string) | undefined
 }
 
-const decoderOf = (label: string) => {
-  const decoder = new TextDecoder(label)
-  return (bytes: Uint8Array) => decoder.decode(bytes)
-}
+const decoder = (label: string) => (bytes: Uint8Array) => new TextDecoder(label).decode(bytes)
+const utf8 = decoder("utf-8")
 
-const utf8 = decoderOf("utf-8")
-const utf16le = decoderOf("utf-16le")
-const utf16be = decoderOf("utf-16be")
-
-const jsonCharsets: Charsets = {
+const jsonCharsets: Decoders = {
   "utf-8": utf8,
-  "utf-16": (bytes) => (bytes[0] === 0xfe && bytes[1] === 0xff ? utf16be(bytes) : utf16le(bytes)),
-  "utf-16le": utf16le,
-  "utf-16be": utf16be
+  "utf-16": (bytes) => decoder(bytes[0] === 0xfe && bytes[1] === 0xff ? "utf-16be" : "utf-16le")(bytes),
+  "utf-16le": decoder("utf-16le"),
+  "utf-16be": decoder("utf-16be")
 }
 
-const formCharsets: Charsets = { "utf-8": utf8, "iso-8859-1": (bytes) => Buffer.from(bytes).toString("latin1") }
+const formCharsets: Decoders = { "utf-8": utf8, "iso-8859-1": (bytes) => Buffer.from(bytes).toString("latin1") }
 
 const parseJson = (text: string): Effect.Effect<Fields, InvalidRequest> =>
   Effect.try({
@@ -101,13 +96,9 @@ const parseForm = (text: string, charset: string): Effect.Effect<Fields, Invalid
     catch: () => new InvalidRequest({ message: "The form has too many parameters, or they are nested too deeply" })
   })
 
-/** RFC 2046, 5.1.1: up to 70 characters, in quotes or not. */
-const boundaryIn = (contentType: string): string =>
-  /;\s*boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))/i.exec(contentType)?.slice(1).find(Predicate.isNotUndefined) ?? ""
-
-/** Fields as of the other forms; every part `files` that is a file becomes one of the list that JSON has under this name. */
-const parseMultipart = Effect.fnUntraced(function* (bytes: Uint8Array, boundary: string) {
-  const parts = boundary === "" ? undefined : partsOf(bytes, boundary)
+/** Fields as of the other forms; the files of all parts `files` are the list that JSON has under this name. */
+const parseMultipart = Effect.fnUntraced(function* (bytes: Uint8Array, contentType: string) {
+  const parts = partsOf(bytes, contentType)
   if (parts === undefined) {
     return yield* new InvalidRequest({ message: "The body is not valid multipart/form-data" })
   }
@@ -117,7 +108,7 @@ const parseMultipart = Effect.fnUntraced(function* (bytes: Uint8Array, boundary:
   const files = parts.flatMap(({ bytes, contentType, fileName = "", name }) =>
     // A browser sends an input without a file as one that has no name.
     (name === "files" || name === "files[]") && (fileName !== "" || bytes.length > 0)
-      ? [{ name: fileName, base64: Buffer.from(bytes).toString("base64"), type: contentType ?? "", size: bytes.length }]
+      ? [{ name: fileName, base64: bytes.toString("base64"), type: contentType, size: bytes.length }]
       : []
   )
   return files.length === 0 ? fields : { ...fields, files }

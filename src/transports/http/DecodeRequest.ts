@@ -11,7 +11,7 @@ import { invalidInput } from "./InvalidInput.ts"
 export const DecodeRequest: Layer.Layer<RequestDecoding, never, InFlight> = Layer.effect(
   RequestDecoding,
   Effect.map(InFlight, (inFlight) => (endpoint) => {
-    const inWords = Effect.catch(endpoint, (error) =>
+    const withMessages = Effect.catch(endpoint, (error) =>
       Effect.fail(isRequestError(error) ? invalidInput(error.cause.issue) : error)
     )
     return Effect.gen(function* () {
@@ -19,7 +19,7 @@ export const DecodeRequest: Layer.Layer<RequestDecoding, never, InFlight> = Laye
       const params = yield* decodedParams(route.params)
       const body = bodyFields(yield* HttpServerRequest.HttpServerRequest)
       const fields = yield* Effect.provideService(body, InFlight, inFlight)
-      const withBody = Effect.provideService(inWords, RequestBody, fields)
+      const withBody = Effect.provideService(withMessages, RequestBody, fields)
       return yield* params === route.params
         ? withBody
         : Effect.provideService(withBody, HttpRouter.RouteContext, { ...route, params })
@@ -27,14 +27,14 @@ export const DecodeRequest: Layer.Layer<RequestDecoding, never, InFlight> = Laye
   })
 )
 
-/** Only what the client sent is its mistake; a response that does not encode is ours. */
+/** A response that does not encode is a bug of the service, not the client's mistake. */
 const isRequestError = (error: unknown): error is HttpApiError.HttpApiSchemaError =>
   HttpApiError.HttpApiSchemaError.is(error) && error.kind !== "Body" && error.kind !== "ResponseHeaders"
 
 type Params = HttpRouter.RouteContext["Service"]["params"]
 
-/** `Wire` lets parameters reach their route still percent-encoded; what does not decode is the client's mistake. */
-export const decodedParams = (params: Params): Effect.Effect<Params, InvalidRequest> => {
+/** `Wire` leaves parameters percent-encoded. */
+const decodedParams = (params: Params): Effect.Effect<Params, InvalidRequest> => {
   const encoded = Object.values(params).filter((value) => value?.includes("%"))
   if (encoded.length === 0) return Effect.succeed(params)
   return Effect.forEach(Object.entries(params), ([name, value = ""]) =>

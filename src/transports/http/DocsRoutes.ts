@@ -1,7 +1,7 @@
 import { Effect, Scope } from "effect"
 import { HttpRouter } from "effect/http"
 
-/** They are made of the whole API, which takes a moment: when somebody asks for the first of them. */
+/** Built from the whole API at the first request for one of them, as that takes a moment. */
 const paths = ["/openapi.json", "/asyncapi.json", "/docs", "/docs/events"] as const
 
 /** The API's documents: OpenAPI and AsyncAPI, and pages of both for people. */

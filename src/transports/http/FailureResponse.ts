@@ -4,10 +4,7 @@ import { HttpServerError, type HttpServerRequest, HttpServerResponse } from "eff
 import { Socket } from "effect/socket"
 import { type DeclaredError, DeclaredErrorBody } from "../../api/ErrorBody.ts"
 
-/**
- * The response for what no endpoint has declared: unknown routes, and bugs. Declared errors have their bodies in
- * `api/ErrorBody.ts` and never come here. Interruptions pass through.
- */
+/** The response for unknown routes and bugs; declared errors have their bodies in `api/ErrorBody.ts`. Interruptions pass through. */
 export const failureResponse = <E>(
   request: HttpServerRequest.HttpServerRequest,
   cause: Cause.Cause<E>
@@ -19,12 +16,12 @@ export const failureResponse = <E>(
     return Effect.succeed(cannot(request))
   }
   const isUnreadable = HttpServerError.isHttpServerError(failure) && failure.reason._tag === "RequestParseError"
-  // The second: what asked for a WebSocket was no proper handshake, or has left meanwhile.
+  // A SocketError: the WebSocket's handshake was invalid, or its client has left.
   if (isUnreadable || Socket.isSocketError(failure)) return Effect.succeed(unreadable(request))
   return unexpected(request, cause)
 }
 
-/** What a route wants that the request is not: a WebSocket, most of all. */
+/** A request without a WebSocket for a route that needs one, or with an invalid handshake. */
 const unreadable = ({ headers }: HttpServerRequest.HttpServerRequest) =>
   headers.upgrade?.toLowerCase() === "websocket"
     ? json(400, { message: "The request can't be read", error: "Bad Request", statusCode: 400 })
@@ -35,7 +32,7 @@ const unreadable = ({ headers }: HttpServerRequest.HttpServerRequest) =>
 
 const encodeError = Schema.encodeSync(DeclaredErrorBody)
 
-/** A route that is no endpoint of the API: its errors get the bodies that endpoints give them. */
+/** Gives the errors of a route that is not an endpoint the bodies that endpoints give them. */
 export const answered = <E extends DeclaredError, R>(
   route: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
 ): Effect.Effect<HttpServerResponse.HttpServerResponse, never, R> =>
@@ -47,11 +44,11 @@ export const declared = (error: DeclaredError): HttpServerResponse.HttpServerRes
   return json(body.statusCode, body)
 }
 
-/** 404 for a route that does not exist, which a wrong method is too; the path is shown as the client sent it. */
+/** 404 for an unknown route or method; the path is shown as the client sent it. */
 export const cannot = ({ method, url }: HttpServerRequest.HttpServerRequest) =>
   json(404, { message: `Cannot ${method} ${url}`, error: "Not Found", statusCode: 404 })
 
-/** 500 without a word about our insides: the reference leads to the log, where the cause is. */
+/** 500 without internals: the reference leads to the cause in the log. */
 const unexpected = Effect.fnUntraced(function* <E>(
   { method, url }: HttpServerRequest.HttpServerRequest,
   cause: Cause.Cause<E>

@@ -1,4 +1,4 @@
-import { Clock, DateTime, Effect } from "effect"
+import { DateTime, Effect } from "effect"
 import { HttpEffect, HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import packageJson from "../../../package.json" with { type: "json" }
@@ -8,52 +8,41 @@ import { Health } from "../../health/Health.ts"
 
 const identity = { version: packageJson.version, service: packageJson.name }
 
-/** An answer is about now: nobody may keep it. */
+/** A health answer holds for the moment only. */
 const notToBeStored = HttpEffect.appendPreResponseHandler((_, response) =>
   Effect.succeed(HttpServerResponse.setHeader(response, "cache-control", "no-store"))
 )
 
-const uptime = Effect.map(Clock.currentTimeMillis, () => Math.round(process.uptime() * 10) / 10)
+const uptime = Effect.sync(() => Math.round(process.uptime() * 10) / 10)
+
+const health = (reason: string | null) =>
+  reason === null ? { status: "healthy" as const } : { status: "unhealthy" as const, reason }
+
+const readiness = (reason: string | null) =>
+  reason === null ? { status: "ready" as const } : { status: "not_ready" as const, reason }
 
 const build = Effect.fnUntraced(function* (handlers: HttpApiBuilder.Handlers.FromGroup<typeof HealthApi>) {
   const { checkup } = yield* Health
-  const current = Effect.tap(Effect.all({ timestamp: DateTime.now, checkup }), notToBeStored)
+  const current = Effect.tap(Effect.all({ timestamp: DateTime.now, checkup, uptime_seconds: uptime }), notToBeStored)
   return handlers
     .handle("overview", () =>
       Effect.map(current, ({ checkup: { database, reason }, timestamp }) => {
         const { connected, pool_stats } = database
-        const summary = { timestamp, ...identity, database: { connected, pool_stats } }
-        return reason === null
-          ? { status: "healthy" as const, ...summary }
-          : { status: "unhealthy" as const, reason, ...summary }
+        return { ...health(reason), timestamp, ...identity, database: { connected, pool_stats } }
       })
     )
     .handle("detailed", () =>
-      Effect.map(
-        Effect.all([current, uptime]),
-        ([
-          {
-            checkup: { database, reason },
-            timestamp
-          },
-          uptime_seconds
-        ]) => {
-          const details = { timestamp, ...identity, uptime_seconds, database }
-          return reason === null
-            ? { status: "healthy" as const, ...details }
-            : { status: "unhealthy" as const, reason, ...details }
-        }
-      )
+      Effect.map(current, ({ checkup: { database, reason }, timestamp, uptime_seconds }) => ({
+        ...health(reason),
+        ...{ timestamp, ...identity, uptime_seconds, database }
+      }))
     )
     .handle("ready", () =>
-      Effect.map(current, ({ checkup: { reason }, timestamp }) =>
-        reason === null ? { status: "ready" as const, timestamp } : { status: "not_ready" as const, reason, timestamp }
-      )
+      Effect.map(current, ({ checkup: { reason }, timestamp }) => ({ ...readiness(reason), timestamp }))
     )
     .handle("live", () =>
-      Effect.all({ timestamp: DateTime.now, uptime_seconds: uptime }).pipe(
-        Effect.tap(notToBeStored),
-        Effect.map((now) => ({ status: "alive" as const, ...now }))
+      Effect.all({ status: Effect.succeed("alive" as const), timestamp: DateTime.now, uptime_seconds: uptime }).pipe(
+        Effect.tap(notToBeStored)
       )
     )
 })

@@ -5,7 +5,7 @@ const formatted = SchemaIssue.makeFormatterStandardSchemaV1({
   leafHook: (issue) => (issue._tag === "MissingKey" ? "it is missing" : SchemaIssue.defaultLeafHook(issue))
 })
 
-/** The first thing that is wrong with a part of a request, in words: which field, and what was expected there. */
+/** The first problem of a part of a request: the field, and what was expected there. */
 export const invalidInput = (issue: SchemaIssue.Issue): InvalidRequest => {
   const [first] = formatted(issue).issues
   const message = first?.message.replace(/^Expected/, "expected") ?? "the request does not fit"

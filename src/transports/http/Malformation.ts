@@ -12,8 +12,8 @@ const hostsIn = (rawHeaders: ReadonlyArray<string>): ReadonlyArray<string> =>
   rawHeaders.filter((_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === "host")
 
 /**
- * What makes a request invalid that Node's parser accepts, in words (RFC 9112, section 3.2): a Host header that is missing, repeated or no host;
- * a target that the method does not have, or that is no address of HTTP.
+ * Why a request is invalid that Node's parser accepts (RFC 9112, section 3.2): a Host header that is missing, repeated or malformed; a target
+ * that the method does not allow, or that is not an address of HTTP.
  */
 export const malformation = ({
   httpVersion,

@@ -6,7 +6,7 @@ import { isQuiet } from "../../observability/QuietRequests.ts"
 
 type App<E, R> = Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
 
-/** Notes which route a request took, if any: to be put around the router itself, inside `observed`. */
+/** Notes the route of a request, if there is one: `noting` wraps the router itself, inside `observed`. */
 export class RouteTaken {
   path: string | undefined
 
@@ -19,13 +19,13 @@ export class RouteTaken {
     )
 }
 
-/** A name that a proxy or client may give a request: nothing that could forge a line of a log. */
+/** A request id of a proxy or client: without characters that could forge a log line. */
 const saneId = /^[\w.:/+=@-]{1,128}$/
 
-/** Semantic conventions for HTTP, "http.request.method": other words are not to be labels. */
+/** Semantic conventions for HTTP, "http.request.method": other methods are `_OTHER`, so that clients can't invent labels. */
 const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"])
 
-/** What is known of a request from its begin on. */
+/** What is known of a request at its start. */
 export interface Observation {
   readonly route: RouteTaken
   /** To be in the response. */
@@ -33,8 +33,8 @@ export interface Observation {
 }
 
 /**
- * Gives the request an id, which is in every line that is logged for it; and logs and measures it when it is
- * answered. Health and metrics are logged at debug: orchestrators ask for them all the time.
+ * Gives the request an id, which each of its log lines has; logs and measures it once it is answered. Health and metrics are logged at
+ * debug level, as orchestrators poll them.
  */
 export const observed = <E, R>(
   request: HttpServerRequest.HttpServerRequest,
@@ -51,7 +51,7 @@ export const observed = <E, R>(
     return respond({ route, requestId }).pipe(
       Effect.onExit((exit) => {
         const ms = performance.now() - begun
-        // Who is gone before the answer is ready gets none (nginx calls that 499).
+        // The client left before the answer (nginx's 499).
         const status = Exit.isSuccess(exit) ? exit.value.status : 499
         const path = route.path ?? "unmatched"
         const measured = measure(metrics.requests, ms / 1000, {

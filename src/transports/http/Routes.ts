@@ -4,7 +4,7 @@ import { HttpApiBuilder } from "effect/http-api"
 import { Api, StartingApi } from "../../api/Api.ts"
 import { Startup } from "../../observability/Startup.ts"
 import { ApiKeysHandlers } from "./ApiKeysHandlers.ts"
-import { AttachmentRoutes } from "./AttachmentRoutes.ts"
+import { AttachmentsHandlers } from "./AttachmentsHandlers.ts"
 import { Authenticate } from "./Authenticate.ts"
 import { AuthRoutes } from "./AuthRoutes.ts"
 import { BothRoots } from "./BothRoots.ts"
@@ -12,7 +12,7 @@ import { ConsoleRoutes } from "./ConsoleRoutes.ts"
 import { DecodeRequest } from "./DecodeRequest.ts"
 import { DesktopsHandlers } from "./DesktopsHandlers.ts"
 import { DocsRoutes } from "./DocsRoutes.ts"
-import { EventRoutes } from "./EventRoutes.ts"
+import { EventsHandlers } from "./EventsHandlers.ts"
 import { HealthHandlers, StartingHealthHandlers } from "./HealthHandlers.ts"
 import { MessagesHandlers } from "./MessagesHandlers.ts"
 import { MetricsRoute } from "./MetricsRoute.ts"
@@ -28,12 +28,14 @@ const handlers = Layer.mergeAll(
   ModelsHandlers,
   TasksHandlers,
   MessagesHandlers,
+  AttachmentsHandlers,
+  EventsHandlers,
   DesktopsHandlers,
   ApiKeysHandlers,
   OperationsHandlers
 )
 
-/** Every route of the service, at the root and under `/api`, with what all responses have in common on the wire. */
+/** Every route of the service, at the root and under `/api`. */
 export const Routes = Layer.mergeAll(
   HttpApiBuilder.layer(Api).pipe(
     Layer.provide(handlers),
@@ -41,15 +43,13 @@ export const Routes = Layer.mergeAll(
     Layer.provide(BothRoots)
   ),
   AuthRoutes,
-  AttachmentRoutes,
-  EventRoutes,
   ConsoleRoutes,
   DocsRoutes,
   MetricsRoute.pipe(Layer.provide(BothRoots)),
   Wire
 )
 
-/** Answers 503 to whatever the service can't do yet, with the reason. */
+/** Answers 503 to all other requests, with the reason. */
 const NotYet = HttpRouter.add("*", "/*", () =>
   Effect.gen(function* () {
     const { reason } = yield* Startup
@@ -58,7 +58,7 @@ const NotYet = HttpRouter.add("*", "/*", () =>
   })
 )
 
-/** What the service answers while it starts: how it is, and to everything else that it is not ready. */
+/** Routes while the service starts: health; other requests are answered with 503. */
 export const StartingRoutes = Layer.mergeAll(
   HttpApiBuilder.layer(StartingApi).pipe(Layer.provide(StartingHealthHandlers), Layer.provide(BothRoots)),
   NotYet,

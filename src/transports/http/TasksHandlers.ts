@@ -1,27 +1,24 @@
 import { Effect, Option, Schema } from "effect"
-import { HttpServerRequest, HttpServerResponse } from "effect/http"
+import { HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { Api } from "../../api/Api.ts"
 import { NewTaskPayload } from "../../api/NewTaskPayload.ts"
-import { type QueryText, queryChoice, TaskCursorText } from "../../api/RequestFields.ts"
+import { type QueryText, queryChoice } from "../../api/RequestFields.ts"
 import { TaskPatchPayload } from "../../api/TasksApi.ts"
-import { type Task, TaskStatus } from "../../domain/Task.ts"
+import { TaskStatus } from "../../domain/Task.ts"
 import type { InvalidRequest } from "../../domain/TaskErrors.ts"
 import { Tasks } from "../../tasks/Tasks.ts"
 import { Usage } from "../../tasks/Usage.ts"
 import { newTaskOf } from "../NewTaskOf.ts"
-import { InFlight, shareOf } from "./InFlight.ts"
+import { currentShare } from "./InFlight.ts"
 import { invalidInput } from "./InvalidInput.ts"
 import { payloadOf } from "./Payload.ts"
 import { piecewise } from "./Piecewise.ts"
-import { jsonResponse, taskPageWriter, taskText, taskWithFilesText } from "./TaskText.ts"
+import { taskPageWriter } from "./TaskPageWriter.ts"
 
 const newTaskPayload = payloadOf(NewTaskPayload)
 const taskPatch = payloadOf(TaskPatchPayload)
 
-const encode = (text: string): Uint8Array => Buffer.from(text)
-
-const encodeCursor = Schema.encodeSync(TaskCursorText)
 const decodeStatus = Schema.decodeUnknownEffect(Schema.Struct({ status: queryChoice(TaskStatus) }))
 
 /** The statuses to list, none meaning all: `statuses` wins, and `status` is not even read then (docs/contract/rest.md). */
@@ -43,60 +40,40 @@ export const TasksHandlers = HttpApiBuilder.group(
   Effect.fn(function* (handlers) {
     const tasks = yield* Tasks
     const usage = yield* Usage
-    const inFlight = yield* InFlight
-    const single = (task: Task) => jsonResponse(taskText(task))
     return handlers
-      .handleRaw("create", () =>
-        Effect.flatMap(newTaskPayload, (payload) =>
-          Effect.map(tasks.create(newTaskOf(payload)), (task) => jsonResponse(taskText(task), 201))
-        )
-      )
-      .handleRaw("list", ({ query }) => {
+      .handleRaw("create", () => Effect.flatMap(newTaskPayload, (payload) => tasks.create(newTaskOf(payload))))
+      .handle("list", ({ query }) => {
         const { after, createdBy, limit = 10, page = 1, priority, q, type } = query
         const from = after === undefined ? { page } : { after: Option.getOrNull(after) }
         return Effect.gen(function* () {
           const statuses = yield* wantedStatuses(query)
-          const share = shareOf(inFlight, yield* HttpServerRequest.HttpServerRequest)
-          const {
-            next,
-            tasks: read,
-            total,
-            unread
-          } = yield* tasks.list({
+          const share = yield* currentShare
+          const { tasks: read, ...list } = yield* tasks.list({
             ...{ limit, from, statuses, text: q, createdBy, room: share.nextPiece() },
             priorities: priority,
             types: type
           })
+          const { next, total, unread } = list
           const totalPages = limit === 0 ? null : Math.ceil(total / limit)
-          const cursor = after === undefined ? undefined : Option.getOrNull(Option.map(next, encodeCursor))
-          const writer = taskPageWriter({ total, totalPages, next: cursor })
-          const begun = read.length > 0 ? writer.add(read) : []
-          if (unread.length === 0) return jsonResponse([...begun, ...writer.end()].join(""))
-          const chunks = yield* piecewise(share, {
-            begun: begun.map(encode),
-            rest: unread,
-            read: (ids) => Effect.map(tasks.withIds(ids), (found) => writer.add(found).map(encode)),
-            end: () => writer.end().map(encode)
-          })
-          return HttpServerResponse.stream(share.watched(chunks), { contentType: "application/json" })
+          const page = { total, totalPages, ...(after === undefined ? {} : { next: Option.getOrNull(next) }) }
+          if (unread.length === 0) return { tasks: read, ...page }
+          const writer = taskPageWriter(page)
+          const bytes = yield* piecewise(share, { writer, read, unread, rowsOf: tasks.withIds })
+          return HttpServerResponse.stream(share.watched(bytes), { contentType: "application/json" })
         })
       })
-      .handleRaw("inProgress", () =>
-        Effect.map(tasks.inProgress, Option.match({ onNone: () => jsonResponse("null"), onSome: single }))
-      )
-      .handleRaw("update", ({ params }) =>
-        Effect.flatMap(taskPatch, (patch) => Effect.map(tasks.update(params.id, patch), single))
-      )
-      .handleRaw("get", ({ params }) =>
+      .handle("inProgress", () => Effect.map(tasks.inProgress, Option.getOrNull))
+      .handleRaw("update", ({ params }) => Effect.flatMap(taskPatch, (patch) => tasks.update(params.id, patch)))
+      .handle("get", ({ params }) =>
         Effect.gen(function* () {
-          const { holdText } = shareOf(inFlight, yield* HttpServerRequest.HttpServerRequest)
-          return jsonResponse(taskWithFilesText(yield* tasks.getReserving(params.id, holdText)))
+          const { holdText } = yield* currentShare
+          return yield* tasks.getReserving(params.id, holdText)
         })
       )
       .handle("usage", ({ params }) => usage.ofTask(params.id))
       .handle("remove", ({ params }) => tasks.remove(params.id))
-      .handleRaw("takeover", ({ params }) => Effect.map(tasks.takeover(params.id), single))
-      .handleRaw("resume", ({ params }) => Effect.map(tasks.resume(params.id), single))
-      .handleRaw("cancel", ({ params }) => Effect.map(tasks.cancel(params.id), single))
+      .handle("takeover", ({ params }) => tasks.takeover(params.id))
+      .handle("resume", ({ params }) => tasks.resume(params.id))
+      .handle("cancel", ({ params }) => tasks.cancel(params.id))
   })
 )

@@ -16,8 +16,8 @@ type Unhandled = Effect.Effect<
 >
 
 /**
- * What every response has on the wire, whatever made it (docs/contract/rest.md, "General"): CORS headers, the charset of JSON, an
- * entity tag and 304 where it matches, a body for unknown routes and unexpected failures. Answers OPTIONS itself.
+ * What all responses have in common (docs/contract/rest.md, "General"): CORS headers, the charset of JSON, an entity tag and 304 where it
+ * matches, a body for unknown routes and unexpected failures. Answers OPTIONS itself.
  */
 export const Wire: Layer.Layer<never, never, HttpRouter.HttpRouter | InFlight | Settings> = HttpRouter.middleware(
   Effect.gen(function* () {
@@ -66,7 +66,7 @@ const routed = (app: Unhandled, request: HttpServerRequest.HttpServerRequest): U
       )
 }
 
-/** An answer that takes memory until its client has read it: where there is no room for it, that is said instead. */
+/** Counts a large answer's memory until its client has read it. A GET for which there is no room is answered with 503. */
 const held = (
   inFlight: InFlight["Service"],
   request: HttpServerRequest.HttpServerRequest,
@@ -77,7 +77,7 @@ const held = (
   const { body } = response
   if (body._tag !== "Uint8Array" || body.contentLength <= leastPiece) return response
   const { answer, watched } = shareOf(inFlight, request)
-  // What has changed something is answered in any case.
+  // A request that has changed something gets its answer in any case.
   if (request.method !== "GET") answer.set(body.contentLength)
   else if (!answer.trySet(body.contentLength))
     return onWire(request, declared(new ServiceBusy()), { ...common, ...comeBack })
@@ -109,10 +109,10 @@ const onWire = (
   )
 }
 
-/** What is not meant to be a page must not be taken for one, nor shown in somebody else's (OWASP, HTTP headers cheat sheet). */
+/** No response may be taken for a page, or shown inside the page of another site (OWASP, HTTP headers cheat sheet). */
 const safety = { "x-content-type-options": "nosniff", "x-frame-options": "DENY", "referrer-policy": "no-referrer" }
 
-/** Seconds after which a service that can't answer now may be asked again (RFC 9110, section 10.2.3). */
+/** Of responses with 503 (RFC 9110, section 10.2.3), in seconds. */
 const comeBack = { "retry-after": "1" }
 
 const isSuccess = ({ status }: HttpServerResponse.HttpServerResponse) => status >= 200 && status < 300
