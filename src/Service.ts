@@ -1,13 +1,15 @@
 import { Effect, Layer } from "effect"
 import { HttpRouter, HttpServer } from "effect/http"
+import packageJson from "../package.json" with { type: "json" }
 import { Settings } from "./config/Settings.ts"
-import { startupNotice } from "./config/StartupNotice.ts"
+import { startupBanner, startupNotice } from "./config/StartupNotice.ts"
 import { Database } from "./database/Database.ts"
 import { EventFeed } from "./events/EventFeed.ts"
 import { TaskEvents } from "./events/TaskEvents.ts"
 import { Health } from "./health/Health.ts"
 import { Stopping } from "./health/Stopping.ts"
 import { RequestLimits } from "./limits/RequestLimits.ts"
+import { ModelCatalog } from "./models/ModelCatalog.ts"
 import * as Logging from "./observability/Logging.ts"
 import { Startup } from "./observability/Startup.ts"
 import * as Telemetry from "./observability/Telemetry.ts"
@@ -29,13 +31,15 @@ const notice = Layer.effectDiscard(
     const { info } = yield* Database
     const server = yield* HttpServer.HttpServer
     const address = HttpServer.formatAddress(server.address)
-    yield* Effect.forEach(
-      startupNotice(settings, { address, database: info.description }),
-      (line) => Effect.logInfo(line),
-      {
-        discard: true
-      }
-    )
+    const started = { address, database: info.description, version: packageJson.version }
+    const isAtTerminal = Logging.isAtTerminal(settings)
+    const { lines, warnings } = isAtTerminal ? startupBanner(settings, started) : startupNotice(settings, started)
+    const say = isAtTerminal
+      ? (line: string) => Effect.sync(() => process.stdout.write(`${line}\n`))
+      : (line: string) => Effect.logInfo(line)
+    yield* Effect.forEach(lines, say, { discard: true })
+    yield* Effect.forEach(warnings, (line) => Effect.logWarning(line), { discard: true })
+    yield* (yield* ModelCatalog).renew
   })
 )
 

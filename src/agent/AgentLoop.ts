@@ -1,4 +1,5 @@
-import { Cause, Context, DateTime, Duration, Effect, Layer, Option } from "effect"
+import { Cause, Context, DateTime, Duration, Effect, Layer, Option, Redacted } from "effect"
+import { withoutCredentials } from "../config/Credentials.ts"
 import { Settings } from "../config/Settings.ts"
 import { withoutHaste } from "../database/DatabaseRetry.ts"
 import type { DatabaseUnavailable } from "../domain/TaskErrors.ts"
@@ -50,7 +51,11 @@ export class AgentLoop extends Context.Service<
 
       const run = Effect.fnUntraced(function* (claim: Claim, handover: Handover) {
         const trace = new RunTrace(claim)
-        yield* Effect.logInfo("Task started").pipe(
+        yield* Effect.logInfo(claim.lease.epoch === 1 ? "Task started" : "Task goes on").pipe(
+          Effect.annotateLogs({
+            desktop: withoutCredentials(claim.lease.desktop),
+            description: Redacted.make(claim.task.description)
+          }),
           Effect.andThen(
             drive({
               claim,

@@ -1,4 +1,4 @@
-import { Clock, Effect } from "effect"
+import { Clock, Effect, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
 import { Analytics } from "../analytics/Analytics.ts"
 import { transaction } from "../database/DatabaseRetry.ts"
@@ -228,8 +228,11 @@ const makeTransactions = Effect.gen(function* () {
       transaction(sql)
     )
 
-  const report = Effect.fnUntraced(function* ({ taskId }: Lease, { status }: Outcome) {
-    yield* Effect.logInfo("Task ended").pipe(Effect.annotateLogs({ status }))
+  const report = Effect.fnUntraced(function* ({ taskId }: Lease, outcome: Outcome) {
+    const { status } = outcome
+    // What the model says of its work is the task's own: it is not for stored logs.
+    const reason = status === "COMPLETED" ? Redacted.make(outcome.description) : outcome.error
+    yield* Effect.logInfo("Task ended").pipe(Effect.annotateLogs({ status, reason }))
     if (status !== "NEEDS_HELP") yield* analytics.report(taskId)
   })
 

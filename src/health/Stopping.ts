@@ -25,6 +25,7 @@ export class Stopping extends Context.Service<
   {
     /** Whether it was told to stop. */
     readonly isLeaving: Effect.Effect<boolean>
+    readonly isLeavingUnsafe: () => boolean
     /** Waits until what is under way has to end. */
     readonly untilEnding: Effect.Effect<void>
     readonly leave: Effect.Effect<void>
@@ -41,6 +42,7 @@ export class Stopping extends Context.Service<
       yield* Effect.addFinalizer(() => Effect.sync(() => clearTimeout(watchdog)))
       return Stopping.of({
         isLeaving: Effect.sync(() => isLeaving),
+        isLeavingUnsafe: () => isLeaving,
         untilEnding: Deferred.await(ending),
         leave: Effect.gen(function* () {
           isLeaving = true

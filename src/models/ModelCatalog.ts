@@ -24,7 +24,7 @@ export class ModelCatalog extends Context.Service<
     readonly list: Effect.Effect<ReadonlyArray<Model>, ModelsUnavailable>
     /** For tasks that name none: BYTEBOT_DEFAULT_MODEL, else the first of the list. */
     readonly default: Effect.Effect<Model, ModelsUnavailable | NoModelConfigured>
-    /** Has the lists renewed, unless they are new, and waits for nothing. */
+    /** Has the lists renewed, unless they are new, which warns of keys that are refused, and waits for nothing. */
     readonly renew: Effect.Effect<void>
     /** Asks for prices where an endpoint has them, for a few seconds at most. */
     readonly learnPrices: Effect.Effect<void>
@@ -36,15 +36,16 @@ export class ModelCatalog extends Context.Service<
       const settings = yield* Settings
       const usable = providers.filter(({ make }) => Option.isSome(make(settings)))
       const isUsable = ({ provider }: Model) => usable.some(({ name }) => name === provider)
+      const offered = yield* offeredModels(usable)
       const configured = Option.isSome(settings.models)
         ? Effect.succeed(settings.models.value.filter(isUsable))
-        : yield* offeredModels(usable)
+        : offered
       const proxied = Option.isSome(settings.llmProxyUrl) ? yield* proxyModels(settings.llmProxyUrl.value) : undefined
 
       const list = proxied?.list ?? configured
       return ModelCatalog.of({
         list,
-        renew: proxied?.renew ?? Effect.asVoid(configured),
+        renew: proxied?.renew ?? Effect.asVoid(offered),
         learnPrices: proxied === undefined ? Effect.void : Effect.ignore(Effect.timeout(proxied.list, pricePatience)),
         default: Effect.gen(function* () {
           const models = yield* proxied?.recent ?? configured

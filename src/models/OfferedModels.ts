@@ -1,7 +1,7 @@
-import { Clock, Duration, Effect, FiberHandle } from "effect"
+import { type Cause, Clock, Duration, Effect, FiberHandle } from "effect"
 import type { Model } from "../domain/Model.ts"
 import { shownModels } from "./Answers.ts"
-import { LanguageModels, type ListedModel } from "./LanguageModel.ts"
+import { LanguageModels, type ListedModel, type ModelError } from "./LanguageModel.ts"
 import { ModelFacts } from "./ModelFacts.ts"
 import type { providers } from "./Providers.ts"
 
@@ -29,16 +29,19 @@ export const offeredModels = Effect.fnUntraced(function* (of: typeof providers) 
     if (listed.length > 0) known.set(provider.name, inOrder(provider.models, listed))
   })
 
+  const tell = ({ key }: (typeof providers)[number], error: ModelError | Cause.TimeoutError) =>
+    error._tag === "ModelError" && error.reason === "Unauthorized"
+      ? Effect.logWarning(
+          `${key} is refused, tasks with its models fail: correct it and start again (${error.message})`
+        )
+      : Effect.logDebug("A provider did not list its models", error.message)
+
   const renewAll = Effect.gen(function* () {
     const results = yield* Effect.forEach(
       of,
       (provider) =>
         Effect.result(renew(provider)).pipe(
-          Effect.tap((result) =>
-            result._tag === "Failure"
-              ? Effect.logDebug("A provider did not list its models", result.failure.message)
-              : Effect.void
-          )
+          Effect.tap((result) => (result._tag === "Failure" ? tell(provider, result.failure) : Effect.void))
         ),
       { concurrency: "unbounded" }
     )

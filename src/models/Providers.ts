@@ -13,6 +13,8 @@ interface Provider {
   readonly name: ModelProvider
   /** The setting without which it is not configured. */
   readonly needs: string
+  /** The setting of its key. */
+  readonly key: string
   /** Models on offer when BYTEBOT_MODELS is not set. */
   readonly models: ReadonlyArray<Model>
   /** None where the settings do not configure it. */
@@ -24,6 +26,7 @@ export const providers: ReadonlyArray<Provider> = [
   {
     name: "anthropic",
     needs: settingsTable.anthropicApiKey.name,
+    key: settingsTable.anthropicApiKey.name,
     models: offered("anthropic"),
     make: ({ anthropicApiKey, anthropicBaseUrl }) =>
       Option.map(anthropicApiKey, (apiKey) =>
@@ -33,6 +36,7 @@ export const providers: ReadonlyArray<Provider> = [
   {
     name: "openai",
     needs: settingsTable.openaiApiKey.name,
+    key: settingsTable.openaiApiKey.name,
     models: offered("openai"),
     make: ({ openaiApiKey, openaiBaseUrl }) =>
       Option.map(openaiApiKey, (apiKey) => OpenAI.make({ apiKey, baseUrl: Option.getOrUndefined(openaiBaseUrl) }))
@@ -40,6 +44,7 @@ export const providers: ReadonlyArray<Provider> = [
   {
     name: "google",
     needs: settingsTable.geminiApiKey.name,
+    key: settingsTable.geminiApiKey.name,
     models: offered("google"),
     make: ({ geminiApiKey, geminiBaseUrl }) =>
       Option.map(geminiApiKey, (apiKey) => Google.make({ apiKey, baseUrl: Option.getOrUndefined(geminiBaseUrl) }))
@@ -47,6 +52,7 @@ export const providers: ReadonlyArray<Provider> = [
   {
     name: "proxy",
     needs: settingsTable.llmProxyUrl.name,
+    key: settingsTable.llmProxyApiKey.name,
     models: [],
     make: ({ llmProxyApiKey, llmProxyUrl }) =>
       Option.map(llmProxyUrl, (url) => Proxy.make({ url, apiKey: Option.getOrUndefined(llmProxyApiKey) }))

@@ -1,14 +1,18 @@
 import { Effect, Layer, Logger, References } from "effect"
-import { Settings } from "../config/Settings.ts"
+import { Settings, type SettingsValues } from "../config/Settings.ts"
+import { terminalLogger } from "./TerminalLogger.ts"
 
-/** Log lines as LOG_FORMAT and LOG_LEVEL want them: pretty on a terminal, one JSON object a line elsewhere. */
+/** Whether a person reads along: then the start is greeted by a banner, not by log lines. */
+export const isAtTerminal = ({ logFormat }: SettingsValues): boolean => logFormat !== "json" && process.stdout.isTTY
+
+/** Log lines as LOG_FORMAT and LOG_LEVEL want them: a line to read on a terminal, one JSON object a line elsewhere. */
 export const layer = Layer.unwrap(
   Effect.gen(function* () {
-    const { logFormat, logLevel } = yield* Settings
-    const isPretty = logFormat === "pretty" || (logFormat === "auto" && process.stdout.isTTY)
+    const settings = yield* Settings
+    const isReadable = settings.logFormat === "pretty" || isAtTerminal(settings)
     return Layer.mergeAll(
-      Logger.layer([isPretty ? Logger.consolePretty() : Logger.consoleJson]),
-      Layer.succeed(References.MinimumLogLevel, logLevel)
+      Logger.layer([isReadable ? terminalLogger : Logger.consoleJson]),
+      Layer.succeed(References.MinimumLogLevel, settings.logLevel)
     )
   })
 )

@@ -5,6 +5,7 @@ import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import { Duration, Effect, Layer, Option, Schema } from "effect"
 import { RunnerAddress, ShardingConfig, SingleRunner, SqlMessageStorage } from "effect/cluster"
 import { Settings } from "../config/Settings.ts"
+import { quietWhileStopping } from "./ClusterLogs.ts"
 import * as LockStorage from "./LockStorage.ts"
 
 /** The replica can't listen where the others are to reach it. */
@@ -91,4 +92,4 @@ export const layer = Layer.unwrap(
       )
     )
   })
-)
+).pipe(Layer.provide(quietWhileStopping))

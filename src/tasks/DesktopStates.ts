@@ -3,6 +3,7 @@ import { SqlClient } from "effect/sql"
 import { withoutCredentials } from "../config/Credentials.ts"
 import { Settings } from "../config/Settings.ts"
 import { repeatable } from "../database/DatabaseRetry.ts"
+import { taskJson } from "../database/WireJson.ts"
 import { Caller } from "../domain/Caller.ts"
 import type { DesktopStatus } from "../domain/Desktop.ts"
 import { Role, TaskId } from "../domain/Task.ts"
@@ -17,13 +18,20 @@ export const reportInterval = Duration.seconds(15)
 /** A worker that says nothing for so long is gone. */
 const silentFor = Duration.times(reportInterval, 4)
 
+/** What `error` says of a task that has not begun. */
+const waitingFor = (name: string) => `Waiting for the desktop: ${name} does not answer`
+const waitingForAny = "Waiting for a desktop: none answers"
+
 /** The desktops of the settings, and how they are. */
 export class DesktopStates extends Context.Service<
   DesktopStates,
   {
     /** In the order of the settings; a task that is not the caller's has no id. */
     readonly list: Effect.Effect<ReadonlyArray<DesktopStatus>, DatabaseUnavailable, Caller>
-    /** Says how the desktop is; nothing happens when another worker drives it now. */
+    /**
+     * Says how the desktop is, also in `error` of the PENDING tasks that wait because no desktop that may run them answers. Nothing happens
+     * when another worker drives it now.
+     */
     readonly report: (
       owner: Ownership,
       contact: { readonly seenAt: DateTime.Utc | null; readonly unreachableSince: DateTime.Utc | null }
@@ -61,6 +69,32 @@ export class DesktopStates extends Context.Service<
         })
       }).pipe(repeatable, Effect.withSpan("DesktopStates.list"))
 
+      const eventsOf = (at: Date) => sql`
+        INSERT INTO "TaskEvent" ("taskId", "kind", "payload", "createdAt")
+        SELECT task."id", 'task_updated', ${sql.literal(taskJson("task"))}, ${at} FROM task`
+
+      /** Tasks that this desktop could run, and none that answers. */
+      const tellWaiting = (desktop: { readonly url: string; readonly name: string }, at: Date) => sql`
+        WITH task AS (
+          UPDATE "Task" t SET "updatedAt" = ${at}, "error" = CASE
+            WHEN ${desktops.length === 1}::boolean OR EXISTS (SELECT 1 FROM "TaskDesktop" w WHERE w."taskId" = t."id")
+            THEN ${waitingFor(desktop.name)} ELSE ${waitingForAny} END
+          WHERE t."status" = 'PENDING' AND t."error" IS NULL AND ${isDueFor(sql, desktop, at)} AND NOT EXISTS (
+            SELECT 1 FROM ${configured} LEFT JOIN "DesktopOwner" o ON o."desktop" = d."url" WHERE o."unreachableSince" IS NULL
+              AND coalesce((SELECT w."desktop" = d."name" FROM "TaskDesktop" w WHERE w."taskId" = t."id"), TRUE))
+          RETURNING *
+        ), event AS (${eventsOf(at)})
+        SELECT 1 FROM task`
+
+      const tellNoLonger = (name: string, at: Date) => sql`
+        WITH task AS (
+          UPDATE "Task" t SET "updatedAt" = ${at}, "error" = NULL
+          WHERE t."status" = 'PENDING' AND (
+            t."error" = ${waitingFor(name)} OR t."error" = ${waitingForAny})
+          RETURNING *
+        ), event AS (${eventsOf(at)})
+        SELECT 1 FROM task`
+
       const report = Effect.fn("DesktopStates.report")(function* (
         { desktop, generation }: Ownership,
         {
@@ -71,9 +105,14 @@ export class DesktopStates extends Context.Service<
         const at = DateTime.toDateUtc(yield* DateTime.now)
         const seen = seenAt === null ? null : DateTime.toDateUtc(seenAt)
         const since = unreachableSince === null ? null : DateTime.toDateUtc(unreachableSince)
-        yield* sql`
+        const rows = yield* sql`
+          WITH old AS (SELECT "unreachableSince" FROM "DesktopOwner" WHERE "desktop" = ${desktop} AND "generation" = ${generation})
           UPDATE "DesktopOwner" SET "lastSeenAt" = coalesce(${seen}::timestamptz, "lastSeenAt"), "unreachableSince" = ${since}, "updatedAt" = ${at}
-          WHERE "desktop" = ${desktop} AND "generation" = ${generation}`
+          FROM old WHERE "desktop" = ${desktop} AND "generation" = ${generation} RETURNING old."unreachableSince" AS "before"`
+        if (rows.length === 0) return
+        const { name = "it" } = desktops.find(({ url }) => url === desktop) ?? {}
+        if (since !== null) yield* tellWaiting({ url: desktop, name }, at)
+        else if (rows[0]?.before !== null) yield* tellNoLonger(name, at)
       }, repeatable)
 
       const idleWithWork = Effect.gen(function* () {

@@ -10,7 +10,7 @@ import type { DatabaseUnavailable } from "../domain/TaskErrors.ts"
 import { measure, metrics } from "../observability/Metrics.ts"
 import { BrokenRuns } from "./BrokenRuns.ts"
 import { nextDueFor } from "./DueTasks.ts"
-import { type Lease, LeaseLost, type Ownership, ownedTask, WorkerReplaced } from "./Lease.ts"
+import { type Lease, LeaseLost, type Ownership, ownedTask, type TakenOwnership, WorkerReplaced } from "./Lease.ts"
 import { claimEvents, queuedAt } from "./QueuedOnClaim.ts"
 import { makeRefusedClaims } from "./RefusedClaims.ts"
 
@@ -56,7 +56,7 @@ export class TaskRuns extends Context.Service<
   TaskRuns,
   {
     /** Makes the worker of this replica the one that drives the desktop; those before it claim nothing any more. */
-    readonly own: (desktop: string, replica: string) => Effect.Effect<Ownership, DatabaseUnavailable>
+    readonly own: (desktop: string, replica: string) => Effect.Effect<TakenOwnership, DatabaseUnavailable>
     /**
      * Frees the tasks that the worker's desktop, which does not answer, keeps from going on elsewhere: those under the agent's control
      * that do not ask for this desktop. They must not run any more. True when there were any.
@@ -100,9 +100,10 @@ export class TaskRuns extends Context.Service<
       const own = Effect.fn("TaskRuns.own")(function* (desktop: string, replica: string) {
         const at = DateTime.toDateUtc(yield* DateTime.now)
         const rows = yield* sql`
+          WITH before AS (SELECT "replica" FROM "DesktopOwner" WHERE "desktop" = ${desktop})
           INSERT INTO "DesktopOwner" ("desktop", "generation", "replica", "since") VALUES (${desktop}, 1, ${replica}, ${at})
           ON CONFLICT ("desktop") DO UPDATE SET "generation" = "DesktopOwner"."generation" + 1, "replica" = ${replica}, "since" = ${at}
-          RETURNING "desktop", "generation"`
+          RETURNING "desktop", "generation", (SELECT "replica" FROM before) AS "previous"`
         return yield* decodeOwnership(rows[0])
       }, repeatable)
 
@@ -130,7 +131,7 @@ export class TaskRuns extends Context.Service<
             RETURNING "taskId", "epoch", "interruptedAt", "failures", "movedFrom" IS NOT NULL AS "hasMoved",
               CASE WHEN "filesOn" = "desktop" THEN "filesWritten" ELSE 0 END AS "filesWritten"
           ), task AS (
-            UPDATE "Task" task SET "status" = 'RUNNING', "queuedAt" = ${queuedAt(sql, at)}, "executedAt" = ${at}, "updatedAt" = ${at}
+            UPDATE "Task" task SET "status" = 'RUNNING', "error" = CASE WHEN task."status" = 'RUNNING' THEN task."error" END, "queuedAt" = ${queuedAt(sql, at)}, "executedAt" = ${at}, "updatedAt" = ${at}
             FROM run WHERE task."id" = run."taskId" RETURNING task.*
           ), event AS (${claimEvents(sql, at)})
           SELECT ${taskOf} AS task, run."taskId", run."epoch", run."interruptedAt", run."failures", run."filesWritten", run."hasMoved", next."isBound", next."id" IS NOT NULL AND run."epoch" IS NULL AS "isTaken",
@@ -322,7 +323,9 @@ export class TaskRuns extends Context.Service<
   )
 }
 
-const decodeOwnership = Schema.decodeUnknownEffect(Schema.Struct({ desktop: Schema.String, generation: Schema.Int }))
+const decodeOwnership = Schema.decodeUnknownEffect(
+  Schema.Struct({ desktop: Schema.String, generation: Schema.Int, previous: Schema.NullOr(Schema.String) })
+)
 const decodeClaimed = Schema.decodeUnknownEffect(Schema.Struct({ taskId: TaskId, epoch: Schema.Int }))
 const decodeClaim = Schema.decodeUnknownEffect(
   Schema.Struct({

@@ -8,6 +8,7 @@ import { Caller } from "../../src/domain/Caller.ts"
 import { type Task, TaskId } from "../../src/domain/Task.ts"
 import * as ConfiguredModels from "../../src/models/ConfiguredModels.ts"
 import { ModelCatalog } from "../../src/models/ModelCatalog.ts"
+import { Stopping } from "../../src/health/Stopping.ts"
 import * as Cluster from "../../src/placement/Cluster.ts"
 import { DesktopEntity, Placement } from "../../src/placement/Placement.ts"
 import { BrokenRuns } from "../../src/tasks/BrokenRuns.ts"
@@ -37,7 +38,7 @@ const services = Layer.merge(Tasks.layer, noWorker).pipe(
   Layer.provide(BrokenRuns.layer),
   Layer.provide(Layer.mergeAll(Placement.layer, Analytics.layer, ModelCatalog.layer)),
   Layer.provide(ConfiguredModels.layer),
-  Layer.provide(Cluster.layer),
+  Layer.provide(Layer.provide(Cluster.layer, Stopping.layer)),
   Layer.provide(NodeHttpClient.layerNodeHttp),
   Layer.provide(
     Settings.layerFrom({

@@ -13,6 +13,7 @@ import { text, toolResult } from "../../src/domain/ContentBlock.ts"
 import { Conversations } from "../../src/messages/Conversations.ts"
 import * as ConfiguredModels from "../../src/models/ConfiguredModels.ts"
 import { ModelCatalog } from "../../src/models/ModelCatalog.ts"
+import { Stopping } from "../../src/health/Stopping.ts"
 import * as Cluster from "../../src/placement/Cluster.ts"
 import { Placement } from "../../src/placement/Placement.ts"
 import { BrokenRuns } from "../../src/tasks/BrokenRuns.ts"
@@ -45,7 +46,7 @@ const services = ToolJournal.layer.pipe(
   Layer.provide(BrokenRuns.layer),
   Layer.provide(Layer.mergeAll(Placement.layer, Analytics.layer, ModelCatalog.layer)),
   Layer.provide(ConfiguredModels.layer),
-  Layer.provide(Cluster.layer),
+  Layer.provide(Layer.provide(Cluster.layer, Stopping.layer)),
   Layer.provide(NodeHttpClient.layerNodeHttp),
   Layer.provideMerge(settings),
   Layer.provideMerge(Layer.merge(Desk.layer, TestDatabase.TestDatabase.withClient))

@@ -57,6 +57,35 @@ layer(Machines.layer(), { timeout: "60 seconds", excludeTestServices: true })(
       })
     )
 
+    test.effect("has tasks that have not begun say what they wait for, and say so no longer once it is back", () =>
+      Effect.gen(function* () {
+        const { a, b, model } = yield* begin
+        const [c] = [yield* machineNamed("c")]
+        yield* a.switchOff
+        yield* untilState("a", "unreachable")
+        const bound = yield* createTask("for a", { desktop: "a" })
+        assert.strictEqual(yield* untilWaiting(bound), "Waiting for the desktop: a does not answer")
+        yield* b.switchOff
+        yield* c.switchOff
+        yield* untilState("b", "unreachable")
+        yield* untilState("c", "unreachable")
+        const free = yield* createTask("for any")
+        assert.strictEqual(yield* untilWaiting(free), "Waiting for a desktop: none answers")
+        assert.strictEqual((yield* showTask(free)).status, "PENDING")
+        model.script("for any", { content: [done] })
+        yield* b.switchOn
+        assert.isNull((yield* untilStatus(free, "COMPLETED")).error)
+        assert.deepInclude(yield* showTask(bound), {
+          status: "PENDING",
+          error: "Waiting for the desktop: a does not answer"
+        })
+        model.script("for a", { content: [done] })
+        yield* a.switchOn
+        assert.isNull((yield* untilStatus(bound, "COMPLETED")).error)
+        yield* c.switchOn
+      })
+    )
+
     test.effect("does not get an action twice: the outcome of what had no answer is unknown", () =>
       Effect.gen(function* () {
         const { a, model } = yield* begin

@@ -156,6 +156,22 @@ const withModel = Effect.fnUntraced(function* (
 })
 
 const runningFailures: ReadonlyArray<(row: Row) => Cause> = [
+  (row) =>
+    Effect.gen(function* () {
+      const network = yield* Network.to((yield* Desktop.scoped()).url)
+      network.refuse()
+      const service = yield* started({ BYTEBOT_DESKTOP_BASE_URL: network.url })
+      yield* shows(service, { seen: row.seen.slice(0, 1) })
+      network.accept()
+      return yield* shows(service, { seen: [...row.seen, "answers again"] })
+    }),
+  (row) =>
+    Effect.gen(function* () {
+      const url = `http://127.0.0.1:${yield* freePort}`
+      const service = yield* withModel(undefined, { BYTEBOT_DESKTOP_BASE_URL: url })
+      return yield* shows(service, row, `/tasks/${yield* create(service)}`)
+    }),
+  (row) => Effect.flatMap(withModel(undefined, { ANTHROPIC_API_KEY: "wrong" }), (service) => shows(service, row)),
   (row) => Effect.flatMap(started({ HOST: "0.0.0.0" }), (service) => shows(service, row)),
   (row) =>
     Effect.gen(function* () {

@@ -1,4 +1,5 @@
 import { Effect, Ref, Semaphore } from "effect"
+import { withoutCredentials } from "../../config/Credentials.ts"
 import type { Desktop } from "../../desktop/Desktops.ts"
 import { Dispatch } from "../../tasks/Dispatch.ts"
 import type { Ownership } from "../../tasks/Lease.ts"
@@ -14,7 +15,12 @@ export const makeOwnership = Effect.fnUntraced(function* (desktop: Desktop, url:
   const get = Effect.gen(function* () {
     const owned = yield* Ref.get(known)
     if (owned !== undefined) return owned
-    const taken = yield* runs.own(url, replica)
+    const { previous, ...taken } = yield* runs.own(url, replica)
+    if (previous !== null && previous !== replica) {
+      yield* Effect.logInfo(`The desktop was taken over from replica ${previous}`).pipe(
+        Effect.annotateLogs({ desktop: withoutCredentials(url) })
+      )
+    }
     yield* Ref.set(known, taken)
     return taken
   }).pipe(oneAtATime.withPermits(1))

@@ -1,5 +1,6 @@
 import { Clock, DateTime, Duration, Effect, Ref } from "effect"
 import { Settings } from "../../config/Settings.ts"
+import { settingsTable } from "../../config/SettingsTable.ts"
 import type { Desktop } from "../../desktop/Desktops.ts"
 import type { DatabaseUnavailable } from "../../domain/TaskErrors.ts"
 import { DesktopStates, reportInterval } from "../../tasks/DesktopStates.ts"
@@ -27,10 +28,11 @@ export const probeNow = Effect.fnUntraced(function* (desktop: Desktop) {
 })
 
 /**
- * Asks the desktop again and again whether it is there, stores its state for `GET /desktops`, and tells its worker. Never ends; while the
+ * Asks the desktop again and again whether it is there, stores its state for `GET /desktops`, and tells its worker and the log. Never ends; while the
  * database is away the state is stored later.
  */
 export const watchDesktop = Effect.fnUntraced(function* (
+  name: string,
   desktop: Desktop,
   ownership: Effect.Effect<Ownership, DatabaseUnavailable>,
   tell: (event: WorkerEvent) => Effect.Effect<unknown>
@@ -45,12 +47,27 @@ export const watchDesktop = Effect.fnUntraced(function* (
     const { seenAt, state } = contact
     const last = yield* Ref.get(reported)
     const now = yield* Clock.currentTimeMillis
-    if (state._tag === last.tag && now - last.at < Duration.toMillis(reportInterval)) return
+    const hasChanged = state._tag !== last.tag
+    // While it is lost, tasks may come that wait for it.
+    if (!hasChanged && state._tag !== "Lost" && now - last.at < Duration.toMillis(reportInterval)) return
     yield* states.report(yield* ownership, {
       seenAt: seenAt === 0 ? null : DateTime.makeUnsafe(seenAt),
       unreachableSince: state._tag === "Lost" ? DateTime.makeUnsafe(state.since) : null
     })
     yield* Ref.set(reported, { tag: state._tag, at: now })
+  })
+
+  const isToldLost = yield* Ref.make(false)
+  const tellOperator = Effect.gen(function* () {
+    const { _tag } = contact.state
+    const wasLost = yield* Ref.get(isToldLost)
+    if (_tag === "Lost" && !wasLost) {
+      yield* Effect.logWarning(
+        `The desktop ${name} does not answer, its tasks wait: start it, or correct ${settingsTable.desktops.name}`
+      )
+    }
+    if (_tag === "Answering" && wasLost) yield* Effect.logInfo(`The desktop ${name} answers again`)
+    if (_tag === "Lost" || _tag === "Answering") yield* Ref.set(isToldLost, _tag === "Lost")
   })
 
   const tellWorker = Effect.gen(function* () {
@@ -64,6 +81,7 @@ export const watchDesktop = Effect.fnUntraced(function* (
   return yield* Effect.gen(function* () {
     // The outcome of a request under way will tell: the daemon may be slow while it acts.
     if (contact.state._tag !== "Answering" || !contact.isBusy) yield* desktop.probe
+    yield* tellOperator
     yield* tellWorker
     yield* Effect.catchCause(report, (cause) => Effect.logWarning("The desktop's state was not stored", cause))
     yield* contact.state._tag === "Answering"

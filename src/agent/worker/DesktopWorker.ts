@@ -82,8 +82,9 @@ const makeWorker = Effect.fnUntraced(function* (url: string, replica: string) {
   const look = (taskId: TaskId | undefined) => oneLook.withPermits(1)(lookNow(taskId))
 
   const driver = yield* makeTaskDriver(desktop, url, ownership, tell)
-  if (desktops.some((one) => one.url === url)) {
-    yield* Effect.forkScoped(untraced(watchDesktop(desktop, ownership.get, tell)))
+  const place = desktops.find((one) => one.url === url)
+  if (place !== undefined) {
+    yield* Effect.forkScoped(untraced(watchDesktop(place.name, desktop, ownership.get, tell)))
   }
 
   return {
