@@ -290,6 +290,7 @@ describe("TaskEvents", () => {
       const clock = yield* TestClock.make()
       const { listen } = yield* Effect.provide(Notifications, Notifications.postgres)
       let listened = 0
+      let arrived = 0
       /** Each notification takes longer than one may, but they keep coming. */
       const late = Notifications.of({
         listen: Effect.gen(function* () {
@@ -298,8 +299,12 @@ describe("TaskEvents", () => {
           const passed = yield* Queue.unbounded<string, NotificationsEnded>()
           yield* Queue.take(heard).pipe(
             Effect.flatMap((text) =>
-              Effect.sleep("2500 millis").pipe(Effect.andThen(Queue.offer(passed, text)), Effect.forkScoped)
+              Effect.sleep("2500 millis").pipe(
+                Effect.andThen(Queue.offer(passed, text)),
+                Effect.forkScoped({ startImmediately: true })
+              )
             ),
+            Effect.tap(Effect.sync(() => arrived++)),
             Effect.forever,
             Effect.forkScoped
           )
@@ -311,6 +316,11 @@ describe("TaskEvents", () => {
         const id = yield* Write.task()
         for (let index = 0; index < 40; index++) {
           yield* Write.event(id, index)
+          // The clock stands still while PostgreSQL takes its time.
+          yield* until(
+            "PostgreSQL notifies",
+            Effect.sync(() => (arrived > index ? true : undefined))
+          )
           yield* clock.adjust("250 millis")
         }
         const found = yield* payloads(queue, 40).pipe(Effect.forkScoped)
