@@ -111,15 +111,10 @@ export class EventFeed extends Context.Service<
               return { found: ids.flatMap((id) => loaded.get(id) ?? []), isLast: ids.length < pageSize }
             }).pipe(repeatable)
 
-            const missed =
-              wanted.after === undefined
-                ? Stream.empty
-                : Stream.paginate(undefined, () =>
-                    Effect.map(
-                      page,
-                      ({ found, isLast }) => [found, isLast ? Option.none() : Option.some(undefined)] as const
-                    )
-                  )
+            // Also for those who begin now: the answer's headers are sent before this, and the client may act on them.
+            const missed = Stream.paginate(undefined, () =>
+              Effect.map(page, ({ found, isLast }) => [found, isLast ? Option.none() : Option.some(undefined)] as const)
+            )
             const live = Stream.fromQueue(queue).pipe(Stream.filter(({ id }) => !sent.has(id)))
             const gap: Stream.Stream<FeedItem> = isGone
               ? Stream.succeed({ _tag: "Gap", position: position.toString() })
