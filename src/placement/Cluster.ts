@@ -3,7 +3,7 @@ import { networkInterfaces } from "node:os"
 import * as NodeClusterSocket from "@effect/platform-node/NodeClusterSocket"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import { Duration, Effect, Layer, Option, Schema } from "effect"
-import { RunnerAddress, ShardingConfig, SingleRunner, SqlMessageStorage } from "effect/cluster"
+import { RunnerAddress, RunnerHealth, Runners, Sharding, ShardingConfig, SqlMessageStorage } from "effect/cluster"
 import { Settings } from "../config/Settings.ts"
 import { quietWhileStopping } from "./ClusterLogs.ts"
 import * as LockStorage from "./LockStorage.ts"
@@ -64,12 +64,18 @@ export const layer = Layer.unwrap(
       simulateRemoteSerialization: false
     }
     if (!clusterEnabled) {
-      return SingleRunner.layer({
-        runnerStorage: "sql",
+      // As `SingleRunner.layer`, which has no other lock storage than Effect's.
+      return Sharding.layer.pipe(
+        Layer.provideMerge(Runners.layerNoop),
+        Layer.provideMerge(SqlMessageStorage.layer),
+        Layer.provide([LockStorage.layer, RunnerHealth.layerNoop]),
         // One address for all: the shards of a process that was killed are at once those of the next one. It is the connection to
         // PostgreSQL that holds their locks, not the name: a second service can't take them, and a corpse holds nothing.
-        shardingConfig: { ...shared, runnerAddress: Option.some(RunnerAddress.make("process", 1)) }
-      }).pipe(Layer.provide(NodeCrypto.layerDigest))
+        Layer.provide(
+          ShardingConfig.layerFromEnv({ ...shared, runnerAddress: Option.some(RunnerAddress.make("process", 1)) })
+        ),
+        Layer.provide(NodeCrypto.layerDigest)
+      )
     }
     const address = RunnerAddress.make(Option.getOrElse(clusterHost, ownAddress), clusterPort)
     const listen = listenAddress(address)

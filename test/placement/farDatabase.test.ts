@@ -1,5 +1,5 @@
 import { PgClient } from "@effect/sql-pg"
-import { it } from "@effect/vitest"
+import { assert, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { makeReplica, untilShared } from "../support/Replicas.ts"
@@ -22,6 +22,25 @@ it.live(
         yield* start
         yield* untilShared(sql, replicas)
       }
+    }).pipe(Effect.scoped),
+  90_000
+)
+
+it.live(
+  "one process gives its desktops up before it ends, also where the database is far away",
+  () =>
+    Effect.gen(function* () {
+      const { process, start } = yield* makeReplica({
+        databaseUrl: yield* migrated,
+        decide: () => "pass",
+        isOneOfMany: false,
+        variables: {},
+        latency: 5
+      })
+      yield* start
+      process().signal("SIGTERM")
+      assert.strictEqual(yield* process().ended, 0)
+      assert.notInclude(process().output(), "Could not release shards")
     }).pipe(Effect.scoped),
   90_000
 )
