@@ -1,11 +1,15 @@
 import { mkdirSync } from "node:fs"
 import { assert, beforeAll, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
+import { AccountsStage, createTask as createOwned, password, uniqueEmail } from "../accounts/AccountsStage.ts"
 import type { Scripted } from "../emulators/modelReplies.ts"
 import { violationsOf } from "../support/Axe.ts"
 import { Browser } from "../support/Browser.ts"
 import { requireProgram } from "../support/RealProgram.ts"
+import { request } from "../support/RestClient.ts"
+import { freePort, spawnService, untilReady } from "../support/ServiceProcess.ts"
 import { command, createTask, reset, Stage, untilStatus } from "../support/Stage.ts"
+import { migrated } from "../support/TestDatabase.ts"
 import { until } from "../support/Waiting.ts"
 
 /** The console in a real Chromium, with the real service between an emulated model and an emulated desktop. */
@@ -238,3 +242,67 @@ layer(desktopWorld, { timeout: "60 seconds", excludeTestServices: true })("the c
     })
   )
 })
+
+layer(Layer.merge(AccountsStage.layer(), Browser.layer), { timeout: "60 seconds", excludeTestServices: true })(
+  "the console with accounts",
+  (test) => {
+    test.effect("asks for the login, shows a person's own tasks, and signs out", () =>
+      Effect.gen(function* () {
+        const { register, url } = yield* AccountsStage
+        const email = uniqueEmail()
+        const owner = yield* register(email)
+        const stranger = yield* register(uniqueEmail())
+        yield* createOwned(owner.bearer, "A task of the owner")
+        const id = yield* createOwned(stranger.bearer, "A task of a stranger")
+        const { faults, page } = yield* (yield* Browser).open(url)
+        yield* step(() => page.getByLabel("Email").fill(email))
+        yield* step(() => page.getByLabel("Password").fill("not the password"))
+        yield* step(() => page.getByRole("button", { name: "Sign in" }).click())
+        yield* step(() => page.getByRole("alert").waitFor())
+        yield* step(() => page.getByLabel("Password").fill(password))
+        yield* step(() => page.getByRole("button", { name: "Sign in" }).click())
+        yield* step(() => page.getByText("A task of the owner").waitFor())
+        assert.strictEqual(yield* step(() => page.getByText("A task of a stranger").count()), 0)
+        yield* createOwned(owner.bearer, "Another one, made meanwhile")
+        yield* step(() => page.getByText("Another one, made meanwhile").waitFor())
+        yield* step(() => page.getByLabel("What should the agent do?").fill("Made in the page"))
+        yield* step(() => page.getByRole("button", { name: "Create task" }).click())
+        yield* step(() => page.getByRole("heading", { name: "Made in the page" }).waitFor())
+        yield* step(() => page.goto(`${url}/console/tasks/${id}`))
+        yield* step(() => page.getByRole("heading", { name: /not found/i }).waitFor())
+        yield* step(() => page.getByRole("button", { name: "Sign out" }).click())
+        yield* step(() => page.getByRole("heading", { name: "Sign in" }).waitFor())
+        assert.deepStrictEqual(yield* violationsOf(page), [])
+        assert.deepStrictEqual(faults, [])
+      })
+    )
+  }
+)
+
+layer(Browser.layer, { timeout: "60 seconds", excludeTestServices: true })(
+  "the console without its service",
+  (test) => {
+    test.effect("says so, and goes on by itself when the service was killed and is back", () =>
+      Effect.gen(function* () {
+        const port = yield* freePort
+        const variables = { DATABASE_URL: yield* migrated, BYTEBOT_SETTLE_DELAY: "1" }
+        const service = yield* spawnService(port, variables)
+        yield* untilReady(service)
+        const { faults, page } = yield* (yield* Browser).open(`${service.url}/console/`)
+        yield* step(() => page.getByText("No tasks yet").waitFor())
+        service.signal("SIGKILL")
+        yield* step(() => page.getByText("The service does not answer").waitFor())
+        const again = yield* spawnService(port, variables)
+        yield* untilReady(again)
+        yield* step(() => page.getByText("The service does not answer").waitFor({ state: "detached" }))
+        yield* request(again.url, "POST", "/tasks", {
+          description: "Made after the restart",
+          model: { provider: "anthropic", name: "m" },
+          scheduledFor: "2099-01-01T00:00:00Z"
+        })
+        yield* step(() => page.getByText("Made after the restart").waitFor())
+        assert.deepStrictEqual(faults, [])
+      })
+    )
+  }
+)
