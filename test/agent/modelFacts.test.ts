@@ -1,34 +1,10 @@
-import { createServer } from "node:http"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
+import { type Answers, endpoint } from "../support/Endpoint.ts"
 import { request } from "../support/RestClient.ts"
 import { startService } from "../support/TestService.ts"
 
 /** What endpoints say of their models, as their documentation shows it, becomes windows and prices. */
-
-type Answers = Readonly<Record<string, unknown>>
-
-/** Knows the given paths and nothing else. */
-const endpoint = (answers: Answers) =>
-  Effect.map(
-    Effect.acquireRelease(
-      Effect.callback<{ readonly url: string; readonly close: () => void }>((resume) => {
-        const server = createServer((incoming, response) => {
-          const known = answers[`${incoming.method} ${incoming.url}`]
-          incoming.resume()
-          response.writeHead(known === undefined ? 404 : 200, { "content-type": "application/json" })
-          response.end(JSON.stringify(known ?? { error: { message: "not found" } }))
-        })
-        server.listen(0, "127.0.0.1", () => {
-          const address = server.address()
-          const port = typeof address === "object" && address !== null ? address.port : 0
-          resume(Effect.succeed({ url: `http://127.0.0.1:${port}`, close: () => server.close().closeAllConnections() }))
-        })
-      }),
-      ({ close }) => Effect.sync(close)
-    ),
-    ({ url }) => url
-  )
 
 const list = (...data: ReadonlyArray<unknown>) => ({ object: "list", data })
 

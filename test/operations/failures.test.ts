@@ -8,6 +8,7 @@ import { SqlClient } from "effect/sql"
 import * as Anthropic from "../emulators/anthropic.ts"
 import * as Desktop from "../emulators/desktop.ts"
 import { runProgram } from "../support/Command.ts"
+import { endpoint } from "../support/Endpoint.ts"
 import { Network } from "../support/Network.ts"
 import { decodeTask, request } from "../support/RestClient.ts"
 import { freePort, type ServiceProcess, spawnService, untilReady } from "../support/ServiceProcess.ts"
@@ -206,6 +207,21 @@ const runningFailures: ReadonlyArray<(row: Row) => Cause> = [
   (row) =>
     Effect.gen(function* () {
       const service = yield* started({ BYTEBOT_LLM_PROXY_URL: `http://127.0.0.1:${yield* freePort}` })
+      return yield* shows(service, row, "/tasks/models")
+    }),
+  () =>
+    Effect.gen(function* () {
+      const { url } = yield* started({ BYTEBOT_TASK_COST_BUDGET: "5" })
+      const model = { provider: "proxy", name: "mine" }
+      return JSON.stringify((yield* request(url, "POST", "/tasks", { description: "a task", model })).json)
+    }),
+  (row) =>
+    Effect.gen(function* () {
+      const url = yield* endpoint({
+        "GET /v1/models": { object: "list", data: [{ id: "qwen3-vl:8b" }] },
+        "GET /api/ps": { models: [{ model: "qwen3-vl:8b", context_length: 4096 }] }
+      })
+      const service = yield* started({ BYTEBOT_LLM_PROXY_URL: `${url}/v1` })
       return yield* shows(service, row, "/tasks/models")
     }),
   (row) =>
