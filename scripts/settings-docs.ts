@@ -3,7 +3,7 @@ import { resolve } from "node:path"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Effect, FileSystem } from "effect"
-import { renderEnvExample, withMarkdownTable } from "../src/config/SettingsDocs.ts"
+import { renderEnvExample, withMarkdownTable } from "./settingsDocs.ts"
 
 const root = resolve(import.meta.dirname, "..")
 

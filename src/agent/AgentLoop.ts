@@ -1,12 +1,12 @@
 import { Cause, Context, DateTime, Duration, Effect, Layer, Option, Redacted } from "effect"
 import { withoutCredentials } from "../config/Credentials.ts"
 import { Settings } from "../config/Settings.ts"
-import { withoutHaste } from "../database/DatabaseRetry.ts"
+import { retryUntilAvailable } from "../database/DatabaseRetry.ts"
 import type { DatabaseUnavailable } from "../domain/TaskErrors.ts"
 import { Placement } from "../placement/Placement.ts"
 import { BrokenRuns } from "../tasks/BrokenRuns.ts"
+import type { Claim } from "../tasks/Claims.ts"
 import type { Lease } from "../tasks/Lease.ts"
-import type { Claim } from "../tasks/TaskRuns.ts"
 import type { Handover } from "./Handover.ts"
 import { makePerform, type Run } from "./Perform.ts"
 import { RunTrace } from "./RunTrace.ts"
@@ -67,7 +67,7 @@ export class AgentLoop extends Context.Service<
             })
           ),
           Effect.catchCauseIf(Cause.hasDies, (cause) => trace.step(breakOff(claim.lease, cause))),
-          withoutHaste,
+          retryUntilAvailable,
           Effect.ensuring(
             trace.step(settle(claim)).pipe(
               Effect.timeout(Duration.seconds(10)),

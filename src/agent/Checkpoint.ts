@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import { Settings } from "../config/Settings.ts"
 import { Desktops } from "../desktop/Desktops.ts"
-import type { Claim } from "../tasks/TaskRuns.ts"
+import type { Claim } from "../tasks/Claims.ts"
 import { TaskRuns } from "../tasks/TaskRuns.ts"
 import type { Handover } from "./Handover.ts"
 

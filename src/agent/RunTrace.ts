@@ -1,7 +1,7 @@
 import { Clock, Duration, Effect, Exit, type Tracer } from "effect"
 import { withoutCredentials } from "../config/Credentials.ts"
 import { spanOf, traced } from "../observability/TraceParent.ts"
-import type { Claim } from "../tasks/TaskRuns.ts"
+import type { Claim } from "../tasks/Claims.ts"
 
 /** A span is only seen when it has ended: a run of hours is shown in parts of this length, each linked to the one before. */
 const longestPart = Duration.toMillis("10 minutes")

@@ -1,12 +1,13 @@
 import { Clock, Effect } from "effect"
 import { SqlClient } from "effect/sql"
-import { inHaste, transaction } from "../database/DatabaseRetry.ts"
+import { retryBriefly, transaction } from "../database/DatabaseRetry.ts"
 import { type DesktopFailed, Desktops } from "../desktop/Desktops.ts"
 import { Caller, everybody } from "../domain/Caller.ts"
 import { desktopFileNames } from "../domain/TaskFile.ts"
 import { Conversations } from "../messages/Conversations.ts"
+import type { Claim } from "../tasks/Claims.ts"
 import type { Lease } from "../tasks/Lease.ts"
-import { type Claim, TaskRuns } from "../tasks/TaskRuns.ts"
+import { TaskRuns } from "../tasks/TaskRuns.ts"
 import { Tasks } from "../tasks/Tasks.ts"
 import { leaseValidFor } from "./LeaseAge.ts"
 
@@ -40,7 +41,7 @@ export const makeWriteFiles = Effect.gen(function* () {
         yield* desktops.at(lease.desktop).writeFile(`${folder}/${name}`, data, until)
         if (count === undefined) return
         const note = runs.filesWritten(lease, count)
-        yield* Effect.catchTag(inHaste(note), "DatabaseUnavailable", () => restore(note))
+        yield* Effect.catchTag(retryBriefly(note), "DatabaseUnavailable", () => restore(note))
       })
     )
 

@@ -1,11 +1,12 @@
 import { Array as Arr, Clock, Context, DateTime, Effect, Fiber, Layer, Option } from "effect"
-import { inHaste } from "../database/DatabaseRetry.ts"
+import { retryBriefly } from "../database/DatabaseRetry.ts"
 import { type ToolResultBlock, type ToolUseBlock, text, toolResult } from "../domain/ContentBlock.ts"
 import { type Entry, openReply, toolUses } from "../domain/Conversation.ts"
 import type { DatabaseUnavailable } from "../domain/TaskErrors.ts"
 import { Conversations } from "../messages/Conversations.ts"
+import type { Claim } from "../tasks/Claims.ts"
 import type { Lease, LeaseLost } from "../tasks/Lease.ts"
-import { type Claim, TaskRuns } from "../tasks/TaskRuns.ts"
+import { TaskRuns } from "../tasks/TaskRuns.ts"
 import { leaseValidFor } from "./LeaseAge.ts"
 import { type ToolOutcome, ToolRunner } from "./ToolRunner.ts"
 import { changedBy } from "./Tools.ts"
@@ -111,7 +112,7 @@ const makeRun = Effect.fnUntraced(function* ({ storing, unsent }: Memory) {
         const place = { desktop: claim.lease.desktop, key: keyOf(reply, index), until: Number.POSITIVE_INFINITY }
         const changed = changedBy(use)
         if (changed === "nothing") {
-          return { ...(yield* inHaste(runner.run(claim.task, use, place, restore))), stored: undefined }
+          return { ...(yield* retryBriefly(runner.run(claim.task, use, place, restore))), stored: undefined }
         }
         const until = yield* restore(start(claim.lease, reply, index)).pipe(
           Effect.onInterrupt(() => Effect.sync(() => unsent.add(place.key)))
@@ -120,7 +121,7 @@ const makeRun = Effect.fnUntraced(function* ({ storing, unsent }: Memory) {
         unsent.delete(place.key)
         const running = runner.run(claim.task, use, { ...place, until }, restore)
         // Rows are known again when they are written twice: that may wait for the database, and be interrupted.
-        const done = yield* changed === "database" ? restore(running) : inHaste(running)
+        const done = yield* changed === "database" ? restore(running) : retryBriefly(running)
         const record =
           before === undefined || done.outcome !== undefined
             ? Effect.as(conversations.finishTool(reply.id, index, done.result), undefined)
@@ -170,9 +171,9 @@ const makeSettle = Effect.fnUntraced(function* ({ unsent }: Memory) {
   const runs = yield* TaskRuns
 
   const settle = Effect.fnUntraced(function* ({ lease: { taskId } }: Claim) {
-    const standing = yield* runs.standing(taskId)
-    const goesOn = Option.exists(standing, ({ control, status }) => status === "RUNNING" && control === "ASSISTANT")
-    if (Option.isNone(standing) || goesOn) return
+    const state = yield* runs.controlState(taskId)
+    const goesOn = Option.exists(state, ({ control, status }) => status === "RUNNING" && control === "ASSISTANT")
+    if (Option.isNone(state) || goesOn) return
     const open = openReply((yield* conversations.load(taskId)).entries)
     if (Option.isNone(open)) return
     const reply = open.value

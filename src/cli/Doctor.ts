@@ -4,7 +4,7 @@ import { withoutCredentials } from "../config/Credentials.ts"
 import { Settings } from "../config/Settings.ts"
 import { awaitDatabase, commandLayer } from "../database/DatabaseConnection.ts"
 import { findServerWithData } from "../database/DatabaseServer.ts"
-import { behind, migrationStatus } from "../database/MigrationStatus.ts"
+import { behind, migrationStatus } from "../database/Migrator.ts"
 import { Desktops } from "../desktop/Desktops.ts"
 import * as ConfiguredModels from "../models/ConfiguredModels.ts"
 import { LanguageModels, providerTitles } from "../models/LanguageModel.ts"
@@ -15,8 +15,8 @@ import { report } from "./Findings.ts"
 import { logLayer } from "./Output.ts"
 import { restClient } from "./ServiceConnection.ts"
 
-const modelPatience = "15 seconds"
-const servicePatience = "5 seconds"
+const modelTimeout = "15 seconds"
+const serviceTimeout = "5 seconds"
 
 const checkDatabase = Effect.gen(function* () {
   const settings = yield* Settings
@@ -70,7 +70,7 @@ const checkModels = Effect.gen(function* () {
     usable,
     ({ name, needs }) =>
       languages.of(name).pipe(
-        Effect.flatMap(({ list }) => Effect.timeout(list, modelPatience)),
+        Effect.flatMap(({ list }) => Effect.timeout(list, modelTimeout)),
         Effect.match({
           onSuccess: (models) => ({
             what: providerTitles[name],
@@ -86,7 +86,7 @@ const checkModels = Effect.gen(function* () {
 
 const checkService = Effect.fnUntraced(function* (flags: ConnectionFlags) {
   const client = yield* restClient(flags)
-  const health = yield* Effect.timeout(client.health.detailed(), servicePatience)
+  const health = yield* Effect.timeout(client.health.detailed(), serviceTimeout)
   return health.status === "healthy"
     ? { what: "service", ok: true, note: `${flags.url}, version ${health.version}` }
     : { what: "service", ok: false, note: `${flags.url}: ${health.reason}` }

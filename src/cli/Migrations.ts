@@ -2,8 +2,7 @@ import { DateTime, Effect, Schema } from "effect"
 import { Settings } from "../config/Settings.ts"
 import { awaitDatabase, commandLayer, unhurriedLayer } from "../database/DatabaseConnection.ts"
 import { findServer, findServerWithData } from "../database/DatabaseServer.ts"
-import { migrationStatus } from "../database/MigrationStatus.ts"
-import { migrate } from "../database/Migrator.ts"
+import { migrate, migrationStatus } from "../database/Migrator.ts"
 import { recogniseSchema } from "../database/SchemaState.ts"
 import { logLayer, print } from "./Output.ts"
 
@@ -19,8 +18,7 @@ class MigrationsPending extends Schema.TaggedError<MigrationsPending>()("Migrati
 /** What a look at the database shows; `adopts` names the state of the original's database that `up` would take over. */
 const look = Effect.gen(function* () {
   const { applied, pending } = yield* migrationStatus
-  const state = applied.length === 0 ? yield* recogniseSchema : undefined
-  return { applied, pending, adopts: state?._tag === "Original" ? state.migration : null }
+  return { applied, pending, adopts: applied.length === 0 ? yield* recogniseSchema : null }
 })
 
 const forSettings = <A, E, R>(command: Effect.Effect<A, E, R>) =>

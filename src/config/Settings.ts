@@ -1,9 +1,31 @@
 import { Context, Effect, Layer, Option, Result, Schema, SchemaIssue } from "effect"
 import { withoutCredentials } from "./Credentials.ts"
-import { type SettingProblem, SettingsInvalid } from "./SettingsInvalid.ts"
 import { misspelt } from "./SettingsNotices.ts"
 import { dotEnvFile, environment, type FoundSetting, findSettings, type SettingsSource } from "./SettingsSource.ts"
 import { SettingsSchema, settings, textsByField } from "./SettingsTable.ts"
+
+/** One setting that is wrong. No text here shows a secret. */
+const SettingProblem = Schema.Struct({
+  name: Schema.String,
+  /** What was found. */
+  problem: Schema.String,
+  /** What would be right. */
+  expected: Schema.String
+})
+interface SettingProblem extends Schema.Schema.Type<typeof SettingProblem> {}
+
+/** Some settings are wrong: all of them, in one message for the person who starts the service. */
+export class SettingsInvalid extends Schema.TaggedError<SettingsInvalid>()("SettingsInvalid", {
+  problems: Schema.Array(SettingProblem)
+}) {
+  override get message(): string {
+    const [heading, pronoun] = this.problems.length === 1 ? ["A setting is", "it"] : ["Some settings are", "them"]
+    return [
+      `${heading} not valid. Please correct ${pronoun} in the environment or in .env:`,
+      ...this.problems.map(({ name, problem, expected }) => `  ${name}: ${problem}; expected ${expected}`)
+    ].join("\n")
+  }
+}
 
 /**
  * The decoded settings, by field of `settingsTable`, whose rows say what each one means. Times are Durations, secrets are

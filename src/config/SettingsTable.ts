@@ -57,7 +57,7 @@ const service = {
   }),
   proxies: required("BYTEBOT_PROXIES", Kind.integer(0, 100), "0", {
     meaning:
-      "How many proxies of yours requests come through: the address of who asks is taken from what they add to X-Forwarded-For."
+      "How many proxies of yours requests come through: a client's address is taken from what they add to X-Forwarded-For."
   }),
   rateLimit: optional("BYTEBOT_RATE_LIMIT", Kind.integer(1, 1_000_000_000), {
     meaning: "Most requests and RPC calls per minute of one user, or of one address without a login; unset: no limit."
@@ -248,7 +248,7 @@ const accounts = {
       "More web origins whose pages may use a user's cookie, separated by commas; those of CORS_ORIGINS may, too."
   }),
   signUp: required("BYTEBOT_SIGN_UP", Kind.boolean, "true", {
-    meaning: "Whether everybody may make an account; false: bytebot-agent user create makes them."
+    meaning: "Whether visitors may make accounts; false: bytebot-agent user create makes them."
   }),
   loginLimit: required("BYTEBOT_LOGIN_LIMIT", Kind.integer(1, 1_000_000), "20", {
     meaning: "Most attempts to log in, or to make an account, per minute and address, at all replicas together."

@@ -9,15 +9,14 @@ import type { DatabasePool } from "./DatabasePool.ts"
 import { findServer } from "./DatabaseServer.ts"
 import type { EmbeddedPostgresError } from "./EmbeddedPostgresErrors.ts"
 import type { MigrationError } from "./MigrationErrors.ts"
-import { behind, migrationStatus } from "./MigrationStatus.ts"
-import { migrate } from "./Migrator.ts"
+import { behind, migrate, migrationStatus } from "./Migrator.ts"
 import type { PostgresUrl } from "./PostgresUrl.ts"
 import { wordsOf } from "./SqlFailure.ts"
 
 /** Why the service has no database; each message says what to do about it. */
 export type DatabaseStartupError = EmbeddedPostgresError | DatabaseConnectError | MigrationError
 
-/** How often a service that does not migrate by itself looks whether somebody else has. */
+/** How often a service that does not migrate by itself reads the migrations' status. */
 const lookEvery = "1 second"
 
 /** The database behind the service, up to date and ready for queries by `PgClient` (or `SqlClient`). */
@@ -34,7 +33,7 @@ export class Database extends Context.Service<
 >()("bytebot/Database") {
   /**
    * Connects to DATABASE_URL, or starts a private server under BYTEBOT_DATA_DIR that stops with the layer; creates the database when it
-   * is missing, waits until it answers, and brings the schema up to date; with MIGRATE_ON_START=false it waits until somebody else does.
+   * is missing, waits until it answers, and brings the schema up to date; with MIGRATE_ON_START=false it waits for `migrate up`.
    */
   static readonly layer: Layer.Layer<
     Database | DatabasePool | DatabaseProbe | PgClient.PgClient | SqlClient.SqlClient,
@@ -66,7 +65,7 @@ export class Database extends Context.Service<
   )
 }
 
-/** Waits until somebody has brought the schema up to date; an outage meanwhile is waited for, too. */
+/** Waits until the schema is up to date, also through an outage. */
 const awaitMigrations = Effect.gen(function* () {
   const startup = yield* Startup
   let told = ""

@@ -156,7 +156,7 @@ const createDatabase = Effect.fnUntraced(function* (
   )
 })
 
-/** SQLSTATEs of a server that starts, stops, is full for the moment, or copies its template for somebody else. */
+/** SQLSTATEs of a server that starts, stops, is full for the moment, or copies its template for another client. */
 const passingStates = new Set(["57P01", "57P02", "57P03", "53300", "55006"])
 
 const tlsCode = /^(ERR_SSL|ERR_TLS|EPROTO$|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/

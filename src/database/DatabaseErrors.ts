@@ -9,46 +9,35 @@ export class DatabaseUrlInvalid extends Schema.TaggedError<DatabaseUrlInvalid>()
   }
 }
 
+/** `server` is where, without the password; `cause` in the words of the server, or of Node. */
+const at = { server: Schema.String, cause: Schema.String }
+
 /** The server did not answer for as long as DATABASE_CONNECT_RETRY says. */
-export class DatabaseUnreachable extends Schema.TaggedError<DatabaseUnreachable>()("DatabaseUnreachable", {
-  /** Where, without the password. */
-  server: Schema.String,
-  cause: Schema.String
-}) {
+export class DatabaseUnreachable extends Schema.TaggedError<DatabaseUnreachable>()("DatabaseUnreachable", at) {
   override get message(): string {
     return `The database at ${this.server} does not answer: ${this.cause}. Is the server running, and are host and port in DATABASE_URL right? DATABASE_CONNECT_RETRY sets how long the service keeps trying at start.`
   }
 }
 
 /** The server answered and does not let us in; trying again would not help. */
-export class DatabaseLoginRefused extends Schema.TaggedError<DatabaseLoginRefused>()("DatabaseLoginRefused", {
-  server: Schema.String,
-  cause: Schema.String
-}) {
+export class DatabaseLoginRefused extends Schema.TaggedError<DatabaseLoginRefused>()("DatabaseLoginRefused", at) {
   override get message(): string {
     return `The database at ${this.server} refused the login: ${this.cause}. Check user and password in DATABASE_URL, and what the server's pg_hba.conf allows.`
   }
 }
 
 /** No encrypted connection as the URL demands it. */
-export class DatabaseTlsFailed extends Schema.TaggedError<DatabaseTlsFailed>()("DatabaseTlsFailed", {
-  server: Schema.String,
-  cause: Schema.String
-}) {
+export class DatabaseTlsFailed extends Schema.TaggedError<DatabaseTlsFailed>()("DatabaseTlsFailed", at) {
   override get message(): string {
-    return (
-      `No encrypted connection to the database at ${this.server}: ${this.cause}. sslmode in DATABASE_URL says what is demanded: disable, prefer, ` +
-      "require, verify-ca, verify-full (certificates are verified in all but the first), or no-verify. For a certificate authority of your own add sslrootcert=/path/to/ca.pem."
-    )
+    return `No encrypted connection to the database at ${this.server}: ${this.cause}. sslmode in DATABASE_URL says what is demanded: disable, prefer, require, verify-ca, verify-full (certificates are verified in all but the first), or no-verify. For a certificate authority of your own add sslrootcert=/path/to/ca.pem.`
   }
 }
 
 /** The database named in the URL does not exist and could not be created. */
 export class DatabaseNotCreated extends Schema.TaggedError<DatabaseNotCreated>()("DatabaseNotCreated", {
-  server: Schema.String,
+  ...at,
   database: Schema.String,
-  user: Schema.String,
-  cause: Schema.String
+  user: Schema.String
 }) {
   override get message(): string {
     return (
@@ -59,10 +48,7 @@ export class DatabaseNotCreated extends Schema.TaggedError<DatabaseNotCreated>()
 }
 
 /** The server answered, but the database is not usable. */
-export class DatabaseNotUsable extends Schema.TaggedError<DatabaseNotUsable>()("DatabaseNotUsable", {
-  server: Schema.String,
-  cause: Schema.String
-}) {
+export class DatabaseNotUsable extends Schema.TaggedError<DatabaseNotUsable>()("DatabaseNotUsable", at) {
   override get message(): string {
     return `The database at ${this.server} cannot be used: ${this.cause}.`
   }

@@ -27,30 +27,32 @@ export class DatabasePool extends Context.Service<
     Layer.effectContext(make(config)).pipe(Layer.provide(Reactivity.layer))
 }
 
+/** Opens a session that is a member of `sessions` until the scope closes. */
+const openSession = (config: PoolConfig, sessions: Set<PooledSession>, onClose: (session: PooledSession) => void) =>
+  Effect.gen(function* () {
+    const socket = yield* Effect.acquireRelease(
+      Effect.sync(() => openSocket(config)),
+      (socket) => Effect.sync(() => socket.destroySoon())
+    )
+    // The driver takes further sockets for requests to cancel a statement.
+    const sockets = [socket]
+    const client = yield* PgClient.makeClient({ ...config, stream: () => sockets.pop() ?? openSocket(config) })
+    const session = new PooledSession(client, socket, config.timeout)
+    socket.once("close", () => onClose(session))
+    yield* Effect.acquireRelease(
+      Effect.sync(() => sessions.add(session)),
+      () => Effect.sync(() => sessions.delete(session))
+    )
+    yield* Effect.onError(session.answered(setLimits(client, config.timeout)), () => Effect.sync(() => session.drop()))
+    return session
+  }).pipe(Effect.mapError(notConnected))
+
 /** As `PgClient.make`; waiting is bounded, for a lease and for an answer. */
 const make = Effect.fnUntraced(function* (config: PoolConfig) {
   const run = Effect.runForkWith(yield* Effect.context())
   const sessions = new Set<PooledSession>()
   const pool: Pool.Pool<PooledSession, SqlError.SqlError> = yield* Pool.makeWithTTL({
-    acquire: Effect.gen(function* () {
-      const socket = yield* Effect.acquireRelease(
-        Effect.sync(() => openSocket(config)),
-        (socket) => Effect.sync(() => socket.destroySoon())
-      )
-      // The driver takes further sockets for requests to cancel a statement.
-      const sockets = [socket]
-      const client = yield* PgClient.makeClient({ ...config, stream: () => sockets.pop() ?? openSocket(config) })
-      const session = new PooledSession(client, socket, config.timeout)
-      socket.once("close", () => run(Pool.invalidate(pool, session)))
-      yield* Effect.acquireRelease(
-        Effect.sync(() => sessions.add(session)),
-        () => Effect.sync(() => sessions.delete(session))
-      )
-      yield* Effect.onError(session.answered(setLimits(client, config.timeout)), () =>
-        Effect.sync(() => session.drop())
-      )
-      return session
-    }).pipe(Effect.mapError(notConnected)),
+    acquire: openSession(config, sessions, (session) => run(Pool.invalidate(pool, session))),
     min: 0,
     max: config.maxConnections,
     timeToLive: "60 seconds"

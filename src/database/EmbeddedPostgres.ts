@@ -30,9 +30,8 @@ import {
   rotateLog,
   serverProblem
 } from "./PostgresCluster.ts"
-import { type PostgresProcess, startProcess } from "./PostgresProcess.ts"
+import { identityOf, isAlive, type PostgresProcess, startProcess } from "./PostgresProcess.ts"
 import { choosePostgresUser, type PostgresUser } from "./PostgresUser.ts"
-import { identityOf, isAlive } from "./ProcessIdentity.ts"
 import { awaitLoss, claimServer, isServerProcess, lookAtServer, readLockFile } from "./ServerOwnership.ts"
 
 /** A private PostgreSQL server that runs as long as its scope is open. */
@@ -99,7 +98,7 @@ interface Installation {
   readonly settings: Readonly<Record<string, string>>
 }
 
-/** Someone else took the port, or started a server on the same data, in the moment of our start. */
+/** Another process took the port, or started a server on the same data, in the moment of our start. */
 class StartCollision extends Data.TaggedError("StartCollision")<{ readonly output: string }> {}
 
 type StartError = EmbeddedPostgresError | PlatformError.PlatformError | StartCollision
@@ -145,12 +144,12 @@ const start = Effect.fnUntraced(function* (installation: Installation) {
   const port = yield* freePort
   const started = yield* Deferred.make<void, StartError>()
   const running = yield* Effect.forkScoped(keepRunning(installation, port, started))
-  const patience = Effect.logInfo(
+  const reminder = Effect.logInfo(
     `The private PostgreSQL server is still starting; after an unclean end it has to recover (log: ${installation.files.log})`
   ).pipe(Effect.delay("5 seconds"), Effect.andThen(Effect.never))
   // A bug in the fiber must end the start, not leave it waiting.
   const bugs = Effect.andThen(Fiber.join(running), Effect.never)
-  yield* Effect.raceAllFirst([Deferred.await(started), patience, bugs])
+  yield* Effect.raceAllFirst([Deferred.await(started), reminder, bugs])
   return port
 })
 
@@ -253,8 +252,8 @@ const takeoverTime = 3_000
 const stopTime = 60_000
 
 /**
- * Ends what an earlier run left: stops a server that nobody owns, removes the lock file of one that was killed. The owner's session may
- * outlive a killed service for a moment, hence some patience before the folder is said to be in use.
+ * Cleans up after an earlier run: stops a server without an owner, removes the lock file of one that was killed. The owner's session may
+ * outlive a killed service for a moment, so the folder counts as in use only after `takeoverTime`.
  */
 const stopPrevious = Effect.fnUntraced(function* (installation: Installation) {
   const { files } = installation

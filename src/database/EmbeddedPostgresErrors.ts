@@ -57,7 +57,7 @@ export class DataFolderUnusable extends Schema.TaggedError<DataFolderUnusable>()
   }
 }
 
-/** Somebody looked for the private server's data, and there are none. */
+/** There is no private database to look at. */
 export class NoPrivateData extends Schema.TaggedError<NoPrivateData>()("NoPrivateData", {
   folder: Schema.String
 }) {

@@ -1,23 +1,21 @@
 import { DateTime, Effect, Schema } from "effect"
-import { SqlClient, type SqlError, SqlSchema } from "effect/sql"
+import { SqlClient } from "effect/sql"
 import { MigrationEdited, type MigrationError, MigratorStopped, SchemaNotRecognised } from "./MigrationErrors.ts"
 import { type Migration, readAdoption, readMigrations, runScript } from "./Migrations.ts"
-import { completePrismaLedger } from "./PrismaLedger.ts"
+import { completePrismaLedger, hasTable } from "./PrismaLedger.ts"
 import { recogniseSchema } from "./SchemaState.ts"
 import { wordsOf } from "./SqlFailure.ts"
 
 /** What a run did. */
-export interface MigrationRun {
+interface MigrationRun {
   /** Names of the migrations that it applied, oldest first; empty: there was nothing to do. */
   readonly applied: ReadonlyArray<string>
   /** The original's state that was adopted, by the name of its last migration; null: the database was empty or ours already. */
   readonly adopted: string | null
 }
 
-/** The key of the advisory lock; any number will do, as long as every version takes the same. */
+/** The key of the advisory lock; every version takes the same. */
 const migrationLock = 7_482_930_151n
-
-const Entry = Schema.Struct({ name: Schema.String, checksum: Schema.String })
 
 /**
  * Brings the schema up to date, in one transaction: after a failure the database is as it was before. Processes that start at once
@@ -29,17 +27,15 @@ export const migrate: Effect.Effect<MigrationRun, MigrationError, SqlClient.SqlC
   (migrations) => migrateBy(migrations)
 )
 
-/** The same by the given migrations only, the oldest ones of all: brings a database to what it was at an earlier version. */
+/** As `migrate`, by the given migrations, which are the oldest ones: brings a database to an earlier version. */
 export const migrateBy = Effect.fn("Migrator.migrate")(
-  function* (
-    migrations: ReadonlyArray<Migration>
-  ): Effect.fn.Return<MigrationRun, MigrationError | SqlError.SqlError | Schema.SchemaError, SqlClient.SqlClient> {
+  function* (migrations: ReadonlyArray<Migration>) {
     const sql = yield* SqlClient.SqlClient
     return yield* Effect.gen(function* () {
       yield* sql`SET LOCAL statement_timeout = 0`
       yield* holdMigrations
       yield* ensureSchema
-      const ledger = yield* readLedger
+      const ledger = new Map((yield* readLedger).map(({ checksum, name }) => [name, checksum]))
       yield* checkLedger(migrations, ledger)
       const adopted = ledger.size === 0 ? yield* adopt(migrations) : null
       const pending = migrations.filter(({ name }, index) => !ledger.has(name) && !(adopted !== null && index === 0))
@@ -48,7 +44,7 @@ export const migrateBy = Effect.fn("Migrator.migrate")(
         yield* record(migration)
       }
       yield* completePrismaLedger
-      return { applied: pending.map(({ name }) => name), adopted }
+      return { applied: pending.map(({ name }) => name), adopted } satisfies MigrationRun
     }).pipe(sql.withTransaction)
   },
   Effect.catchTags({
@@ -57,8 +53,8 @@ export const migrateBy = Effect.fn("Migrator.migrate")(
   })
 )
 
-/** Within a transaction: until its end nobody else migrates the database. */
-export const holdMigrations = Effect.gen(function* () {
+/** Excludes other migrators until the transaction ends. */
+const holdMigrations = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const [free] = yield* sql<{ locked: boolean }>`SELECT pg_try_advisory_xact_lock(${migrationLock}) AS locked`
   if (free?.locked === true) return
@@ -66,7 +62,7 @@ export const holdMigrations = Effect.gen(function* () {
   yield* sql`SELECT pg_advisory_xact_lock(${migrationLock})`
 })
 
-/** Prisma creates the schema of `?schema=` in the URL; so do we. */
+/** Creates the schema that `?schema=` in the URL names, as Prisma does. */
 const ensureSchema = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const [row] = yield* sql<{ missing: string | null }>`
@@ -81,21 +77,15 @@ const ensureSchema = Effect.gen(function* () {
   yield* sql`CREATE SCHEMA ${sql(missing)}`
 })
 
-/** The statement that makes our own ledger. */
-export const createLedger = `CREATE TABLE "BytebotMigration" ("name" TEXT PRIMARY KEY, "checksum" TEXT NOT NULL, "appliedAt" TIMESTAMP(3) NOT NULL)`
+const decodeLedger = Schema.decodeUnknownEffect(
+  Schema.Array(Schema.Struct({ name: Schema.String, checksum: Schema.String, appliedAt: Schema.DateTimeUtcFromDate }))
+)
 
-/** The checksums of the migrations that the database has, by name; empty: it is not ours (yet). */
-export const readLedger = Effect.gen(function* () {
+/** The migrations that the database has, oldest first; empty: it is not ours (yet). */
+const readLedger = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
-  const [table] =
-    yield* sql`SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'BytebotMigration'`
-  const read = SqlSchema.findAll({
-    Request: Schema.Void,
-    Result: Entry,
-    execute: () => sql`SELECT "name", "checksum" FROM "BytebotMigration"`
-  })
-  const entries = table === undefined ? [] : yield* read()
-  return new Map(entries.map(({ checksum, name }) => [name, checksum]))
+  if (!(yield* hasTable("BytebotMigration"))) return []
+  return yield* decodeLedger(yield* sql`SELECT "name", "checksum", "appliedAt" FROM "BytebotMigration" ORDER BY "name"`)
 })
 
 const checkLedger = Effect.fnUntraced(function* (
@@ -108,9 +98,7 @@ const checkLedger = Effect.fnUntraced(function* (
       return yield* new MigrationEdited({ migration: name, applied, found: checksum })
     }
   }
-  const sql = yield* SqlClient.SqlClient
-  const [task] = yield* sql`SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'Task'`
-  if (ledger.size > 0 && task === undefined) {
+  if (ledger.size > 0 && !(yield* hasTable("Task"))) {
     return yield* new SchemaNotRecognised({
       found: ['the ledger "BytebotMigration" says that the schema is there, but the table "Task" is missing']
     })
@@ -121,12 +109,12 @@ const checkLedger = Effect.fnUntraced(function* (
 const adopt = Effect.fnUntraced(function* ([first]: ReadonlyArray<Migration>) {
   const sql = yield* SqlClient.SqlClient
   const state = yield* recogniseSchema
-  yield* sql.unsafe(createLedger)
-  if (state._tag === "Empty" || first === undefined) return null
-  yield* Effect.logInfo(`Adopting the original's database, last changed by its ${state.migration}`)
+  yield* sql`CREATE TABLE "BytebotMigration" ("name" TEXT PRIMARY KEY, "checksum" TEXT NOT NULL, "appliedAt" TIMESTAMP(3) NOT NULL)`
+  if (state === null || first === undefined) return null
+  yield* Effect.logInfo(`Adopting the original's database, last changed by its ${state}`)
   yield* runScript(yield* readAdoption)
   yield* record(first)
-  return state.migration
+  return state
 })
 
 const record = Effect.fnUntraced(function* ({ checksum, name }: Migration) {
@@ -134,3 +122,18 @@ const record = Effect.fnUntraced(function* ({ checksum, name }: Migration) {
   const appliedAt = DateTime.toDateUtc(yield* DateTime.now)
   yield* sql`INSERT INTO "BytebotMigration" ${sql.insert({ name, checksum, appliedAt })}`
 })
+
+/** Which of this version's migrations the database has; times are UTC. */
+export type MigrationStatus = Effect.Success<typeof migrationStatus>
+
+/** Reads which migrations are applied and which are pending, oldest first; changes nothing. */
+export const migrationStatus = Effect.gen(function* () {
+  const migrations = yield* readMigrations
+  const applied = yield* Effect.catchTag(readLedger, "SchemaError", Effect.die)
+  const names = new Set(applied.map(({ name }) => name))
+  return { applied, pending: migrations.map(({ name }) => name).filter((name) => !names.has(name)) }
+}).pipe(Effect.withSpan("Migrator.status"))
+
+/** What keeps the service from working with a database that is behind, and what to do about it. */
+export const behind = (pending: ReadonlyArray<string>): string =>
+  `The database waits for ${pending.length === 1 ? "a migration" : "migrations"}: ${pending.join(", ")}. Run "npx bytebot-agent migrate up".`

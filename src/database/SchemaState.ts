@@ -1,23 +1,16 @@
 import { Effect, Schema } from "effect"
-import { SqlClient, SqlSchema } from "effect/sql"
+import { SqlClient } from "effect/sql"
 import { SchemaNotRecognised } from "./MigrationErrors.ts"
 import { type OriginalState, originalHistory, type Tables } from "./OriginalHistory.ts"
 import { readPrismaLedger } from "./PrismaLedger.ts"
-
-/** Where a database without our ledger stands. */
-export type SchemaState =
-  /** None of the service's tables is there; others may be. */
-  | { readonly _tag: "Empty" }
-  /** The original's tables, as its migration with this name left them. */
-  | { readonly _tag: "Original"; readonly migration: string }
 
 const ownTables = ["TaskRun", "ToolExecution", "TaskEvent"]
 const ourNames = [...new Set(originalHistory.flatMap(({ tables }) => Object.keys(tables))), ...ownTables]
 const ourTypes = ["TaskStatus", "TaskPriority", "Role", "TaskType"]
 
 /**
- * Recognises the state by the tables themselves; the original's ledger may be missing or incomplete, but must not contradict them. Fails
- * with what was found if it is none of the known states. Tables with other names are somebody else's.
+ * The original's migration, by name, that left the database's tables as they are; null for a database without tables of these names. The
+ * original's ledger may be missing or incomplete, but must not contradict the tables. Fails with what was found in any other state.
  */
 export const recogniseSchema = Effect.gen(function* () {
   const found = yield* readTables
@@ -30,8 +23,7 @@ export const recogniseSchema = Effect.gen(function* () {
       ({ migration }) =>
         `the ledger _prisma_migrations says that ${migration} is finished, but the tables are not as it leaves them`
     )
-  if (state !== undefined && contradictions.length === 0)
-    return { _tag: "Original", migration: state.migration } as const
+  if (state !== undefined && contradictions.length === 0) return state.migration
   if (state !== undefined) {
     return yield* new SchemaNotRecognised({
       found: [`the tables are as the original's ${state.migration} leaves them`, ...contradictions]
@@ -41,18 +33,17 @@ export const recogniseSchema = Effect.gen(function* () {
     return yield* new SchemaNotRecognised({ found: [...nearest(found), ...contradictions] })
   const remarks = [...contradictions, ...(yield* leftoverTypes)]
   if (remarks.length > 0) return yield* new SchemaNotRecognised({ found: ["none of the tables is there", ...remarks] })
-  return { _tag: "Empty" } as const
+  return null
 })
 
-const Column = Schema.Struct({ table: Schema.String, column: Schema.String, type: Schema.String })
+const decodeColumns = Schema.decodeUnknownEffect(
+  Schema.Array(Schema.Struct({ table: Schema.String, column: Schema.String, type: Schema.String }))
+)
 
 /** The tables (or views) with names of ours; enums are described by their labels. */
 const readTables = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
-  const read = SqlSchema.findAll({
-    Request: Schema.Void,
-    Result: Column,
-    execute: () => sql`
+  const columns = yield* sql`
       SELECT c.relname::text AS "table", a.attname::text AS "column",
         CASE t.typtype
           WHEN 'e' THEN 'enum ' || (SELECT string_agg(e.enumlabel, ', ' ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid)
@@ -64,9 +55,8 @@ const readTables = Effect.gen(function* () {
       JOIN pg_type t ON t.oid = a.atttypid
       WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND ${sql.in("relname", ourNames)}
       ORDER BY c.relname, a.attnum`
-  })
   const tables: Record<string, Record<string, string>> = {}
-  for (const { column, table, type } of yield* read()) {
+  for (const { column, table, type } of yield* decodeColumns(columns)) {
     tables[table] = { ...tables[table], [column]: type }
   }
   return tables

@@ -89,7 +89,7 @@ export const claimServer = Effect.fn("ServerOwnership.claim")(function* (
 export type Sight =
   /** A service owns it. */
   | { readonly _tag: "Owned" }
-  /** Nobody does (yet). `starter` is the identity of the process that started it. */
+  /** No service owns it (yet). `starter` is the identity of the process that started it. */
   | { readonly _tag: "Unowned"; readonly starter: string }
   /** Nothing answers, or not to us. */
   | { readonly _tag: "Silent" }

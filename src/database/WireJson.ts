@@ -1,3 +1,8 @@
+import { Struct } from "effect"
+import { ApiKey } from "../domain/ApiKey.ts"
+import { Task } from "../domain/Task.ts"
+import { TaskFile } from "../domain/TaskFile.ts"
+
 /**
  * SQL expressions that build the wire's JSON of a row, with the keys in the contract's order (docs/contract/rest.md) and dates as
  * ISO instants. Rows are read in this one shape everywhere; jsonb columns keep the order PostgreSQL gives them.
@@ -6,19 +11,33 @@
 /** The instant in a column, as the wire shows it. */
 export const instant = (column: string) => `to_char(${column}, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
 
+const isInstant = (column: string): boolean => /At$|^scheduledFor$/.test(column)
+
+/** The object of the row `alias` with these columns; `others` are expressions in place of columns. */
+const rowJson = (
+  alias: string,
+  columns: ReadonlyArray<string>,
+  others: Readonly<Record<string, string>> = {}
+): string => {
+  const pairs = columns.map((column) => {
+    const value = others[column] ?? `${alias}."${column}"`
+    return `'${column}', ${isInstant(column) ? instant(value) : value}`
+  })
+  return `json_build_object(${pairs.join(", ")})`
+}
+
+/** The columns of "Task" that tasks show, in the contract's order. */
+export const taskColumnNames = Struct.keys(Struct.omit(Task.fields, ["desktop", "effort"]))
+
 /** The Task object of the row `alias`. */
-export const taskJson = (alias: string): string =>
-  `json_build_object('id', ${alias}."id", 'description', ${alias}."description", 'type', ${alias}."type", 'status', ${alias}."status", ` +
-  `'priority', ${alias}."priority", 'control', ${alias}."control", 'createdAt', ${instant(`${alias}."createdAt"`)}, ` +
-  `'createdBy', ${alias}."createdBy", 'scheduledFor', ${instant(`${alias}."scheduledFor"`)}, 'updatedAt', ${instant(`${alias}."updatedAt"`)}, ` +
-  `'executedAt', ${instant(`${alias}."executedAt"`)}, 'completedAt', ${instant(`${alias}."completedAt"`)}, ` +
-  `'queuedAt', ${instant(`${alias}."queuedAt"`)}, 'error', ${alias}."error", 'result', ${alias}."result", 'model', ${alias}."model")`
+export const taskJson = (alias: string, others?: Readonly<Record<string, string>>): string =>
+  rowJson(alias, taskColumnNames, others)
 
 /** The File object of the row `alias`. */
-export const fileJson = (alias: string): string =>
-  `json_build_object('id', ${alias}."id", 'name', ${alias}."name", 'type', ${alias}."type", 'size', ${alias}."size", ` +
-  `'data', ${alias}."data", 'createdAt', ${instant(`${alias}."createdAt"`)}, 'updatedAt', ${instant(`${alias}."updatedAt"`)}, ` +
-  `'taskId', ${alias}."taskId")`
+export const fileJson = (alias: string): string => rowJson(alias, Struct.keys(TaskFile.fields))
+
+/** The ApiKey object of the row `alias`. */
+export const apiKeyJson = (alias: string): string => rowJson(alias, Struct.keys(ApiKey.fields))
 
 /** SQL: bytes that the jsonb has as text, at most. What is compressed may be a hundred times as large as what is stored. */
 export const jsonSize = (column: string): string =>
@@ -40,8 +59,3 @@ export const messageJson = (alias: string): string =>
 
 /** The same as it was when the message was new: by the time that an event is read, a summary may hide it. */
 export const newMessageJson = (alias: string): string => messageObject(alias, `${alias}."createdAt"`, "NULL")
-
-/** The ApiKey object of the row `alias`. */
-export const apiKeyJson = (alias: string): string =>
-  `json_build_object('id', ${alias}."id", 'name', ${alias}."name", 'start', ${alias}."start", ` +
-  `'createdAt', ${instant(`${alias}."createdAt"`)}, 'expiresAt', ${instant(`${alias}."expiresAt"`)}, 'lastUsedAt', ${instant(`${alias}."lastUsedAt"`)})`

@@ -1,5 +1,5 @@
 import { Option, Schema } from "effect"
-import { boundedJson } from "../database/BoundedJson.ts"
+import { boundedJson } from "../database/StorableJson.ts"
 import { integerOf, shortened } from "../domain/Bounds.ts"
 import { Coordinates } from "./DesktopAction.ts"
 

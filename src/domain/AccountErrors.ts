@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 
-/** Nobody is logged in, and one has to be (401). */
+/** The request needs a login (401). */
 export class Unauthorized extends Schema.TaggedError<Unauthorized>()("Unauthorized", {}, { httpApiStatus: 401 }) {
   override get message(): string {
     return "Unauthorized"

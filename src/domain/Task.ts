@@ -30,7 +30,7 @@ export type Effort = typeof Effort.Type
 export const Role = Schema.Literals(["USER", "ASSISTANT"])
 export type Role = typeof Role.Type
 
-/** Statuses in which a task is over, until somebody resumes it. */
+/** Statuses of a task that is over, unless a user resumes it. */
 export const finishedStatuses: ReadonlyArray<TaskStatus> = ["COMPLETED", "FAILED", "CANCELLED"]
 
 /** A UTC instant, ISO 8601 with milliseconds and `Z` on the wire. */

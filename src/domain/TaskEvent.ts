@@ -14,7 +14,7 @@ export interface TaskEventPointer extends Schema.Schema.Type<typeof TaskEventPoi
 
 /**
  * A committed event with its payload as the wire shows it: a Task, a Message, or the id of a deleted task. `userId` is that of the
- * task's owner, null for tasks of nobody.
+ * task's owner, null for tasks without an owner.
  */
 export const TaskEvent = Schema.Struct({
   ...TaskEventPointer.fields,

@@ -2,7 +2,7 @@ import { Schema } from "effect"
 import { Message } from "./Message.ts"
 import { Task, TaskId } from "./Task.ts"
 
-/** Where in the feed of events something was; who comes back with it goes on from there. */
+/** A position in the feed of events; a watcher that comes back with it goes on from there. */
 const position = { position: Schema.String }
 
 /** What a watcher of tasks is told, typed. `Gap`: some of what was missed is not kept any more; read the tasks again. */

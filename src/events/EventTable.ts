@@ -13,8 +13,10 @@ export const catchUp = "catch-up"
 /** The pointer in a notification's payload; None for kinds that only a newer version knows. */
 export const decodeNotification = Schema.decodeUnknownOption(Schema.fromJsonString(TaskEventPointer))
 
+export type EventTable = ReturnType<typeof makeEventTable>
+
 /** The statements on "TaskEvent". */
-export const make = (sql: PgClient.PgClient) => {
+export const makeEventTable = (sql: PgClient.PgClient) => {
   const known = sql.literal(`"kind" IN (${TaskEventKind.literals.map((kind) => `'${kind}'`).join(", ")})`)
   const payload = sql.literal(`CASE WHEN e."kind" = 'new_message' THEN ${newMessageJson("m")} ELSE e."payload" END`)
   return {
@@ -35,7 +37,7 @@ export const make = (sql: PgClient.PgClient) => {
     }),
 
     /**
-     * The next `limit` ids of what somebody missed: those above `newest` and those of `missing`, of one task or of all that the caller
+     * The next `limit` ids that a watcher missed: those above `newest` and those of `missing`, of one task or of all that the caller
      * may see, in order.
      */
     missed: Effect.fn("EventTable.missed")(function* (options: {

@@ -7,8 +7,8 @@ const mostOpen = 100
 const openFor = 60_000
 
 /**
- * How far somebody has come in the feed of all events. Transactions take their ids before they are committed, so that an event may show
- * up after others with higher ids: those that are missing below the newest are part of the position. As text: `120`, or `120-118.115`.
+ * A watcher's position in the feed of all events. Transactions take their ids before they are committed, so an event may appear after
+ * others with higher ids: the position includes the ids that are missing below the newest. As text: `120`, or `120-118.115`.
  */
 export class FeedPosition {
   private readonly open = new Map<number, number>()

@@ -16,7 +16,7 @@ export class NotificationsEnded extends Schema.TaggedError<NotificationsEnded>()
 export class Notifications extends Context.Service<
   Notifications,
   {
-    /** Texts that `EventTable.decodeNotification` reads, from the moment the effect returns until the scope closes. */
+    /** Texts that `decodeNotification` reads, from the moment the effect returns until the scope closes. */
     readonly listen: Effect.Effect<Queue.Dequeue<string, NotificationsEnded>, NotificationsEnded, Scope.Scope>
   }
 >()("bytebot/Notifications") {

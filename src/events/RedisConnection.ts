@@ -22,7 +22,7 @@ export const unavailable = (cause: unknown): RedisUnavailable => new RedisUnavai
 
 /**
  * A connection of its own until the scope closes. It does not come back by itself: `onEnd` is called when it is lost, perhaps more than
- * once, so that whoever uses it can read what it missed meanwhile.
+ * once, so that its user can read what was missed meanwhile.
  */
 export const connect = (url: Redacted.Redacted, onEnd: (reason: RedisUnavailable) => void) =>
   Effect.acquireRelease(

@@ -5,7 +5,7 @@ import { SubscriberTooSlow } from "../domain/WatchedEvent.ts"
 /** How many events a subscriber may lag behind. They are shared between subscribers, but each may hold a screenshot of a megabyte. */
 const queueCapacity = 256
 
-/** Says of an event, before it is loaded, whether its subscriber would like it. */
+/** Whether the subscriber wants the event; asked before the event is loaded. */
 export type Wants = (pointer: TaskEventPointer) => boolean
 
 interface Subscriber {
@@ -13,13 +13,13 @@ interface Subscriber {
   readonly queue: Queue.Queue<TaskEvent, SubscriberTooSlow>
 }
 
-/** An event and those who asked for it. */
+/** An event and the subscribers that want it. */
 export interface Delivery {
   readonly pointer: TaskEventPointer
   readonly to: ReadonlyArray<Subscriber>
 }
 
-/** Who gets events in this process. */
+/** The subscribers of this process. */
 export class Subscribers {
   private readonly all = new Set<Subscriber>()
 
@@ -40,12 +40,12 @@ export class Subscribers {
       ({ queue }) => queue
     )
 
-  /** Asks everybody about the event. */
+  /** The subscribers that want the event. */
   address(pointer: TaskEventPointer): Delivery {
     return { pointer, to: [...this.all].filter((subscriber) => subscriber.wants(pointer)) }
   }
 
-  /** Hands the event over without waiting: who has no room for it is cut off. */
+  /** Hands the event over without waiting: a subscriber with a full queue is cut off. */
   deliver(event: TaskEvent, to: Delivery["to"]): void {
     for (const subscriber of to) {
       if (!this.all.has(subscriber) || Queue.offerUnsafe(subscriber.queue, event)) continue

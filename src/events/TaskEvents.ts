@@ -17,19 +17,18 @@ import {
 import { SqlError } from "effect/sql"
 import { wordsOf } from "../database/SqlFailure.ts"
 import { DatabaseUnavailable } from "../domain/TaskErrors.ts"
-import type { TaskEvent, TaskEventPointer } from "../domain/TaskEvent.ts"
+import type { TaskEvent } from "../domain/TaskEvent.ts"
 import type { SubscriberTooSlow } from "../domain/WatchedEvent.ts"
-import { measure, metrics } from "../observability/Metrics.ts"
 import { untraced } from "../observability/TraceParent.ts"
-import { DeliveredEvents, remembered } from "./DeliveredEvents.ts"
-import * as EventTable from "./EventTable.ts"
-import { Notifications } from "./Notifications.ts"
+import { makeDelivery } from "./EventDelivery.ts"
+import { catchUp, decodeNotification, type EventTable, makeEventTable } from "./EventTable.ts"
+import { Notifications, type NotificationsEnded } from "./Notifications.ts"
 import { Subscribers, type Wants } from "./Subscribers.ts"
 
-/** Events loaded by one statement. Each may hold a screenshot of a megabyte. */
+/** Notifications taken at once. */
 const batchSize = 32
 
-/** How often the table is compared with what was heard of, in case the connection is dead without anybody having said so: one look at an index. */
+/** How often the table is compared with the notifications, as a connection may die silently; it costs one look at an index. */
 const silence = Duration.seconds(3)
 
 /**
@@ -66,8 +65,8 @@ export class TaskEvents extends Context.Service<
       wants: Wants
     ) => Effect.Effect<Queue.Dequeue<TaskEvent, SubscriberTooSlow>, DatabaseUnavailable, Scope.Scope>
     /**
-     * The same for those who need not know from when on: at once, with or without a connection. Whoever follows from the start of the
-     * service misses nothing that is committed from its first statement on.
+     * As `subscribe`, at once, with or without a connection. A follower from the start of the service gets everything that the service
+     * commits.
      */
     readonly follow: (wants: Wants) => Effect.Effect<Queue.Dequeue<TaskEvent, SubscriberTooSlow>, never, Scope.Scope>
   }
@@ -77,89 +76,23 @@ export class TaskEvents extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* PgClient.PgClient
       const notifications = yield* Notifications
-      const table = EventTable.make(sql)
+      const table = makeEventTable(sql)
       const subscribers = new Subscribers()
+      const delivery = makeDelivery(table, subscribers)
       const attempted = yield* Latch.make()
       let outage: DatabaseUnavailable | undefined
-      let delivered: DeliveredEvents | undefined
       let failures = 0
-
-      /** Passes on what is new, in the given order. An event counts as delivered only when it was loaded. */
-      const deliver = Effect.fnUntraced(function* (to: DeliveredEvents, pointers: ReadonlyArray<TaskEventPointer>) {
-        for (const batch of Arr.chunksOf(
-          pointers.filter(({ id }) => !to.has(id)),
-          batchSize
-        )) {
-          const deliveries = batch.map((pointer) => subscribers.address(pointer))
-          const wanted = deliveries.flatMap((delivery) => (delivery.to.length === 0 ? [] : [delivery.pointer.id]))
-          const events = wanted.length === 0 ? new Map<number, TaskEvent>() : yield* table.load(wanted)
-          for (const { pointer, to: audience } of deliveries) {
-            // Two replicas may have told of it, while one took over from the other.
-            if (to.has(pointer.id)) continue
-            const event = events.get(pointer.id)
-            // An interruption can't come between the two: the event would be delivered again.
-            if (event !== undefined) subscribers.deliver(event, audience)
-            to.add(pointer.id)
-            if (event !== undefined) yield* measure(metrics.events, audience.length, { kind: event.kind })
-          }
-        }
-      })
-
-      /** What was committed before, when this began. */
-      const begin = Effect.gen(function* () {
-        if (delivered !== undefined) return delivered
-        const before = new DeliveredEvents()
-        for (const id of yield* table.newestIds(remembered)) before.add(id)
-        delivered = before
-        return before
-      })
-
-      /** What was committed while nobody listened. */
-      const catchUp = (to: DeliveredEvents) =>
-        Effect.flatMap(table.after(to.floor), (pointers) => deliver(to, pointers))
-
-      const hear = (heard: Effect.Success<typeof notifications.listen>, to: DeliveredEvents, activity: Activity) =>
-        Effect.gen(function* () {
-          activity.isIdle = true
-          const texts = yield* Queue.takeBetween(heard, 1, batchSize)
-          activity.isIdle = false
-          activity.heard++
-          if (texts.includes(EventTable.catchUp)) yield* catchUp(to)
-          else {
-            yield* deliver(
-              to,
-              Arr.flatMap(texts, (text) => Option.toArray(EventTable.decodeNotification(text)))
-            )
-          }
-        }).pipe(Effect.forever)
-
-      /** Whether something was heard during a pause, or is still being passed on. */
-      const isAliveIn = Effect.fnUntraced(function* (activity: Activity) {
-        const { heard } = activity
-        yield* Effect.sleep(idlePause)
-        return !activity.isIdle || activity.heard !== heard
-      })
-
-      const watch = (delivered: DeliveredEvents, activity: Activity) =>
-        Effect.gen(function* () {
-          yield* Effect.sleep(silence)
-          const [committed = 0] = yield* table.newestIds(1)
-          for (let pauses = 0; committed > delivered.newest; pauses++) {
-            if (pauses === idlePauses) return yield* new NotificationsLost()
-            if (yield* isAliveIn(activity)) return
-          }
-        }).pipe(Effect.forever)
 
       /** Listens first and reads what was missed then, so that there is no moment in between. */
       const listen = Effect.gen(function* () {
-        const to = yield* begin
+        yield* delivery.begin
         const heard = yield* notifications.listen
-        yield* catchUp(to)
+        yield* delivery.catchUp
         outage = undefined
         failures = 0
         yield* attempted.open
         const activity: Activity = { heard: 0, isIdle: true }
-        return yield* Effect.raceFirst(hear(heard, to, activity), watch(to, activity))
+        return yield* Effect.raceFirst(hear(heard, delivery, activity), watch(table, delivery, activity))
       }).pipe(Effect.scoped)
 
       const interrupted = Effect.fnUntraced(function* (cause: Cause.Cause<{ readonly message: string }>) {
@@ -201,6 +134,39 @@ interface Activity {
   /** All that was taken is passed on. */
   isIdle: boolean
 }
+
+const hear = (
+  heard: Queue.Dequeue<string, NotificationsEnded>,
+  delivery: ReturnType<typeof makeDelivery>,
+  activity: Activity
+) =>
+  Effect.gen(function* () {
+    activity.isIdle = true
+    const texts = yield* Queue.takeBetween(heard, 1, batchSize)
+    activity.isIdle = false
+    activity.heard++
+    yield* texts.includes(catchUp)
+      ? delivery.catchUp
+      : delivery.deliver(Arr.flatMap(texts, (text) => Option.toArray(decodeNotification(text))))
+  }).pipe(Effect.forever)
+
+/** Whether something was heard during a pause, or is still being passed on. */
+const isAliveIn = Effect.fnUntraced(function* (activity: Activity) {
+  const { heard } = activity
+  yield* Effect.sleep(idlePause)
+  return !activity.isIdle || activity.heard !== heard
+})
+
+/** Fails when the table has events that no notification told of. */
+const watch = (table: EventTable, delivery: ReturnType<typeof makeDelivery>, activity: Activity) =>
+  Effect.gen(function* () {
+    yield* Effect.sleep(silence)
+    const [committed = 0] = yield* table.newestIds(1)
+    for (let pauses = 0; delivery.isBehind(committed); pauses++) {
+      if (pauses === idlePauses) return yield* new NotificationsLost()
+      if (yield* isAliveIn(activity)) return
+    }
+  }).pipe(Effect.forever)
 
 /** A failure in its own words, a bug with its trace. */
 const reasonOf = (cause: Cause.Cause<{ readonly message: string }>): string =>

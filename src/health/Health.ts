@@ -2,7 +2,7 @@ import { Clock, Context, Data, Effect, Fiber, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { DatabaseProbe } from "../database/DatabaseConnection.ts"
 import { DatabasePool } from "../database/DatabasePool.ts"
-import { behind, type MigrationStatus, migrationStatus } from "../database/MigrationStatus.ts"
+import { behind, type MigrationStatus, migrationStatus } from "../database/Migrator.ts"
 import { codeOf, wordsOf } from "../database/SqlFailure.ts"
 import type { DatabaseHealth } from "../domain/Health.ts"
 import { Startup } from "../observability/Startup.ts"
@@ -12,8 +12,8 @@ import { Stopping, stoppingReason } from "./Stopping.ts"
 const looks = 20
 const lookEvery = "100 millis"
 
-/** How old an answer may be: many who ask at once cost the database one question. */
-const freshFor = "500 millis"
+/** How old an answer may be: concurrent callers cost the database one question. */
+const checkupValidFor = "500 millis"
 
 /** How often it is tried whether the database's disk takes data. */
 const writtenEvery = "10 seconds"
@@ -65,7 +65,7 @@ export class Health extends Context.Service<Health, { readonly checkup: Effect.E
       const checkup = Effect.gen(function* () {
         const pool_stats = yield* pool.stats
         return yield* ask.pipe(
-          // Whoever gave up waiting must not wait for the end of the question either.
+          // A caller that gave up does not wait for the end of the question.
           Effect.forkDetach,
           Effect.flatMap((asking) => Effect.raceFirst(Fiber.join(asking), silence)),
           Effect.map(({ migrations, roundTrip, unwritable }): Checkup => {
@@ -89,7 +89,7 @@ export class Health extends Context.Service<Health, { readonly checkup: Effect.E
         )
       }).pipe(Effect.withSpan("Health.checkup"))
 
-      const recent = yield* Effect.cachedWithTTL(checkup, freshFor)
+      const recent = yield* Effect.cachedWithTTL(checkup, checkupValidFor)
       return Health.of({
         checkup: Effect.gen(function* () {
           const found = yield* recent

@@ -8,7 +8,7 @@ export const stoppingReason = "The service is stopping"
 const grace = 5_000
 
 /**
- * By now all work is handed over or given up. What hangs is a library's: seen was the cluster's RPC server (effect 4.1), which waits for ever to
+ * By now all work is handed over or given up. What hangs belongs to a library: the cluster's RPC server (effect 4.1) waits without end to
  * answer a replica that has gone away.
  */
 const endAnyway = (): void => {

@@ -1,6 +1,6 @@
 import { Array as Arr, Effect, Option } from "effect"
 import type { SqlClient } from "effect/sql"
-import { gathered } from "../database/Gathered.ts"
+import { batched } from "../database/Batched.ts"
 import { type Fields, recordStatement } from "../database/RecordStatement.ts"
 import type { CallerIdentity } from "../domain/Caller.ts"
 import type { TaskId } from "../domain/Task.ts"
@@ -23,7 +23,7 @@ export interface UserMessage {
  */
 export const makeInsertMessage = (sql: SqlClient.SqlClient) => {
   const insertRecords = insertion(sql)
-  return gathered(
+  return batched(
     (messages: Arr.NonEmptyReadonlyArray<UserMessage>) =>
       Effect.map(insertRecords(Arr.map(messages, recordOf)), (rows) => {
         const tasks = new Map(rows.map(({ index, ...task }) => [index, task]))

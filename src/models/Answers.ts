@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto"
 import { type Effect, Option, Predicate, Schema } from "effect"
-import { boundedJson } from "../database/BoundedJson.ts"
+import { boundedJson } from "../database/StorableJson.ts"
 import { integerOf, shortened, toInteger } from "../domain/Bounds.ts"
 import type { ContentBlock, ToolUseBlock } from "../domain/ContentBlock.ts"
 import type { Model } from "../domain/Model.ts"

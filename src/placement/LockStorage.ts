@@ -6,7 +6,7 @@ import type { SqlClient } from "effect/sql"
  * The replicas and their locks, in PostgreSQL. Hundreds of locks are given up at a time: to a replica that joins, by a process that ends, and
  * where locks were taken while the database came and went.
  * Effect's storage (4.1.0) releases them all at once on one connection, each within the same two seconds; where there is no time for all,
- * it gives the connection up, all locks with it, and begins again, for ever. One after the other each has these seconds for itself.
+ * it gives the connection up, all locks with it, and begins again without end. One after the other, each has two seconds.
  */
 export const layer: Layer.Layer<
   RunnerStorage.RunnerStorage,

@@ -6,8 +6,8 @@ import { untraced } from "../observability/TraceParent.ts"
 const purgeInterval = "1 minute"
 
 /**
- * Deletes the cluster's messages that were handled, and what came of them: its storage keeps them for ever. Nobody waits for an answer to
- * a wake-up, and none is sent twice under one key, so nothing of them is looked at again. Once in the cluster.
+ * Deletes the cluster's messages that were handled, and what came of them: its storage never deletes them. No sender waits for an answer to a
+ * wake-up, and none is sent twice under one key, so they are not read again. Runs once in the cluster.
  */
 export const layer = Singleton.make(
   "MessagePurge",

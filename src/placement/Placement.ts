@@ -26,14 +26,14 @@ const WakeAt = Rpc.make("WakeAt", { payload: WakeAtPayload })
 /** A person changed who controls a task, or ended it: act on its row now. Volatile: without a worker there is nothing to stop. */
 const Control = Rpc.make("Control", { payload: { taskId: Schema.String } })
 
-/** Is anybody at work? An idle worker looks for due tasks. Volatile: it comes again. */
+/** Has an idle worker look for due tasks. Volatile: it is sent again. */
 const Check = Rpc.make("Check")
 
-/** A desktop; its id is the URL of its daemon. Whoever holds its shard drives it, alone (design: one runner per desktop). */
+/** A desktop; its id is the URL of its daemon. The process that holds its shard drives it alone. */
 export const DesktopEntity = Entity.make("Desktop", [Wake, WakeAt, Control, Check])
 
 /** How long a sender waits until its message is on its way. */
-const patience = Duration.seconds(1)
+const sendTimeout = Duration.seconds(1)
 
 /**
  * Messages to the worker of a desktop, wherever it lives. Sending never fails: the reconciler wakes a worker whose
@@ -63,7 +63,7 @@ export class Placement extends Context.Service<
           Effect.catchCause((cause) => Effect.logWarning(`${what} was not sent`, Cause.pretty(cause))),
           Effect.forkIn(scope)
         )
-        yield* Effect.timeoutOption(Fiber.await(sending), patience)
+        yield* Effect.timeoutOption(Fiber.await(sending), sendTimeout)
       })
       return Placement.of({
         wake: Effect.fn("Placement.wake")((desktop: string) =>

@@ -2,11 +2,11 @@ import { Context, DateTime, Effect, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { Settings } from "../config/Settings.ts"
 import { repeatable, transaction } from "../database/DatabaseRetry.ts"
-import { taskJson } from "../database/WireJson.ts"
 import { Caller } from "../domain/Caller.ts"
 import { TaskId } from "../domain/Task.ts"
 import { type DatabaseUnavailable, DesktopHeld } from "../domain/TaskErrors.ts"
 import type { Lease } from "./Lease.ts"
+import { taskUpdated } from "./TaskRow.ts"
 
 /** A person controls the task on a desktop: what that person does there belongs to it. */
 export interface Hold {
@@ -93,10 +93,7 @@ export class DesktopHolds extends Context.Service<
               UPDATE "Task" task SET "error" = CASE WHEN told."isStored" THEN NULL ELSE ${notStored} END, "updatedAt" = ${at}
               FROM told WHERE task."id" = told."taskId" AND task."control" = 'USER'
                 AND task."error" IS NOT DISTINCT FROM CASE WHEN told."isStored" THEN ${notStored} END RETURNING task.*
-            ), event AS (
-              INSERT INTO "TaskEvent" ("taskId", "kind", "payload", "createdAt")
-              SELECT task."id", 'task_updated', ${sql.literal(taskJson("task"))}, ${at} FROM task
-            )
+            ), event AS (${taskUpdated(sql, at)})
             SELECT 1 FROM task`
         }, repeatable)
       })

@@ -3,13 +3,13 @@ import { SqlClient } from "effect/sql"
 import { withoutCredentials } from "../config/Credentials.ts"
 import { Settings } from "../config/Settings.ts"
 import { repeatable } from "../database/DatabaseRetry.ts"
-import { taskJson } from "../database/WireJson.ts"
 import { Caller } from "../domain/Caller.ts"
 import type { DesktopStatus } from "../domain/Desktop.ts"
 import { Role, TaskId } from "../domain/Task.ts"
 import type { DatabaseUnavailable } from "../domain/TaskErrors.ts"
 import { isDueFor } from "./DueTasks.ts"
 import type { Ownership } from "./Lease.ts"
+import { taskUpdated } from "./TaskRow.ts"
 import { visibleTo } from "./Visibility.ts"
 
 /** How often a worker says how its desktop is, other than at once when that changes. */
@@ -69,10 +69,6 @@ export class DesktopStates extends Context.Service<
         })
       }).pipe(repeatable, Effect.withSpan("DesktopStates.list"))
 
-      const eventsOf = (at: Date) => sql`
-        INSERT INTO "TaskEvent" ("taskId", "kind", "payload", "createdAt")
-        SELECT task."id", 'task_updated', ${sql.literal(taskJson("task"))}, ${at} FROM task`
-
       /** Tasks that this desktop could run, and none that answers. */
       const tellWaiting = (desktop: { readonly url: string; readonly name: string }, at: Date) => sql`
         WITH task AS (
@@ -83,7 +79,7 @@ export class DesktopStates extends Context.Service<
             SELECT 1 FROM ${configured} LEFT JOIN "DesktopOwner" o ON o."desktop" = d."url" WHERE o."unreachableSince" IS NULL
               AND coalesce((SELECT w."desktop" = d."name" FROM "TaskDesktop" w WHERE w."taskId" = t."id"), TRUE))
           RETURNING *
-        ), event AS (${eventsOf(at)})
+        ), event AS (${taskUpdated(sql, at)})
         SELECT 1 FROM task`
 
       const tellNoLonger = (name: string, at: Date) => sql`
@@ -92,7 +88,7 @@ export class DesktopStates extends Context.Service<
           WHERE t."status" = 'PENDING' AND (
             t."error" = ${waitingFor(name)} OR t."error" = ${waitingForAny})
           RETURNING *
-        ), event AS (${eventsOf(at)})
+        ), event AS (${taskUpdated(sql, at)})
         SELECT 1 FROM task`
 
       const report = Effect.fn("DesktopStates.report")(function* (

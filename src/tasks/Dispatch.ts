@@ -8,57 +8,46 @@ import { DesktopStates } from "./DesktopStates.ts"
 const wakeInterval = Duration.millis(50)
 
 /** Gets idle desktops to work. Never fails: the reconciler finds what was missed. */
-export class Dispatch extends Context.Service<
-  Dispatch,
-  {
+export class Dispatch extends Context.Service<Dispatch>()("bytebot/Dispatch", {
+  make: Effect.gen(function* () {
+    const { desktops } = yield* Settings
+    const placement = yield* Placement
+    const states = yield* DesktopStates
+    const only = desktops.length === 1 ? desktops[0] : undefined
+
     /**
      * Wakes one idle desktop that could run a due task, if there is one. A worker calls it after each claim, so that no desktop stays idle
      * when several tasks come at once.
      */
-    readonly wakeIdle: Effect.Effect<void>
-    /**
-     * The same for the caller of a commit that made a task due. Returns at once. Requests within 50 ms share one wake-up, which is sent
-     * after the last of them.
-     */
-    readonly wakeSoon: Effect.Effect<void>
+    const wakeIdle =
+      only === undefined
+        ? states.idleWithWork.pipe(
+            Effect.flatMap(Option.match({ onNone: () => Effect.void, onSome: placement.wake })),
+            Effect.catch((error) => Effect.logWarning("No desktop was woken", error.message))
+          )
+        : placement.wake(only.url)
+
     /** Wakes one desktop at an instant (UTC), the named one if a task asks for it; survives restarts. */
-    readonly wakeAt: (at: DateTime.Utc, desktop: string | undefined) => Effect.Effect<void>
-  }
->()("bytebot/Dispatch") {
-  static readonly layer = Layer.effect(
-    Dispatch,
-    Effect.gen(function* () {
-      const { desktops } = yield* Settings
-      const placement = yield* Placement
-      const states = yield* DesktopStates
-      const only = desktops.length === 1 ? desktops[0] : undefined
-
-      const wakeIdle =
-        only === undefined
-          ? states.idleWithWork.pipe(
-              Effect.flatMap(Option.match({ onNone: () => Effect.void, onSome: placement.wake })),
-              Effect.catch((error) => Effect.logWarning("No desktop was woken", error.message))
-            )
-          : placement.wake(only.url)
-
-      const wakeAt = Effect.fn("Dispatch.wakeAt")(function* (at: DateTime.Utc, wanted: string | undefined) {
-        const candidates = desktops.filter(({ name }) => wanted === undefined || name === wanted)
-        if (!Arrays.isReadonlyArrayNonEmpty(candidates)) return
-        yield* placement.wakeAt((yield* Random.choice(candidates)).url, at)
-      })
-
-      const requests = yield* Queue.sliding<void>(1)
-      yield* Queue.take(requests).pipe(
-        Effect.andThen(wakeIdle),
-        Effect.andThen(Effect.sleep(wakeInterval)),
-        Effect.forever,
-        untraced,
-        Effect.forkScoped
-      )
-
-      return desktops.length === 0
-        ? Dispatch.of({ wakeIdle: Effect.void, wakeSoon: Effect.void, wakeAt })
-        : Dispatch.of({ wakeIdle, wakeSoon: Effect.asVoid(Queue.offer(requests, undefined)), wakeAt })
+    const wakeAt = Effect.fn("Dispatch.wakeAt")(function* (at: DateTime.Utc, wanted: string | undefined) {
+      const candidates = desktops.filter(({ name }) => wanted === undefined || name === wanted)
+      if (!Arrays.isReadonlyArrayNonEmpty(candidates)) return
+      yield* placement.wakeAt((yield* Random.choice(candidates)).url, at)
     })
-  )
+
+    // For the callers of a commit that made a task due: requests within 50 ms share one wake-up, which is sent after the last of them.
+    const requests = yield* Queue.sliding<void>(1)
+    yield* Queue.take(requests).pipe(
+      Effect.andThen(wakeIdle),
+      Effect.andThen(Effect.sleep(wakeInterval)),
+      Effect.forever,
+      untraced,
+      Effect.forkScoped
+    )
+
+    return desktops.length === 0
+      ? { wakeIdle: Effect.void, wakeSoon: Effect.void, wakeAt }
+      : { wakeIdle, wakeSoon: Effect.asVoid(Queue.offer(requests, undefined)), wakeAt }
+  })
+}) {
+  static readonly layer = Layer.effect(Dispatch, Dispatch.make)
 }

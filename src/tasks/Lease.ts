@@ -4,8 +4,8 @@ import { withoutCredentials } from "../config/Credentials.ts"
 import type { TaskId } from "../domain/Task.ts"
 
 /**
- * The right to drive a task on a desktop. Every claim, takeover, resume and cancel raises the task's epoch; whoever
- * holds an older one can't write for the task any more, nor act on the desktop (design: epoch fencing).
+ * The right to drive a task on a desktop. Every claim, takeover, resume and cancel raises the task's epoch, a fencing
+ * token: with an older one a run can neither write for the task nor act on the desktop.
  */
 export interface Lease {
   readonly taskId: TaskId

@@ -3,9 +3,9 @@ import { SqlClient, type SqlError, type Statement } from "effect/sql"
 import { Analytics } from "../analytics/Analytics.ts"
 import { orUnavailable } from "../database/DatabaseRetry.ts"
 import { codeOf } from "../database/SqlFailure.ts"
-import { taskJson } from "../database/WireJson.ts"
 import { TaskId } from "../domain/Task.ts"
 import { measure, metrics } from "../observability/Metrics.ts"
+import { taskUpdated } from "./TaskRow.ts"
 
 /** Milliseconds for which a task is passed over after its first and second refused claim; after the third in a row it fails. */
 const pauses = [1_000, 5_000]
@@ -33,10 +33,7 @@ export const makeRefusedClaims = Effect.gen(function* () {
       ), run AS (
         UPDATE "TaskRun" run SET "active" = FALSE, "epoch" = run."epoch" + 1, "interruptedAt" = ${at}, "updatedAt" = ${at}
         FROM task WHERE run."taskId" = task."id"
-      ), event AS (
-        INSERT INTO "TaskEvent" ("taskId", "kind", "payload", "createdAt")
-        SELECT task."id", 'task_updated', ${sql.literal(taskJson("task"))}, ${at} FROM task
-      )
+      ), event AS (${taskUpdated(sql, at)})
       SELECT 1 FROM task`
     refused.delete(id)
     if (rows.length === 0) return
@@ -59,17 +56,13 @@ export const makeRefusedClaims = Effect.gen(function* () {
       yield* Effect.logError("The claim of a task was refused", Cause.fail(error)).pipe(
         Effect.annotateLogs({ taskId: id, times })
       )
-      if (times <= pauses.length) return refusedClaim
+      if (times <= pauses.length) return
       const reason = `the database refused a value (SQLSTATE ${codeOf(error) ?? "unknown"})`
       yield* fail(id, `The work broke off three times in a row: ${reason}`)
-      return refusedClaim
     }),
     /** The task was claimed. */
     forget: (id: TaskId) => Effect.sync(() => refused.delete(id))
   }
 })
-
-/** Another task may be claimed. */
-const refusedClaim = "refused" as const
 
 const decodeNext = Schema.decodeUnknownEffect(Schema.Struct({ id: TaskId }))

@@ -73,7 +73,7 @@ export const listTasks = (sql: SqlClient.SqlClient) => {
     const count =
       filter.text === undefined ? countOf(sql, caller, conditions) : sql`SELECT count(*)::int FROM ${source} task`
     const byCursor = "after" in from
-    // Not a parameter: PostgreSQL would make a new plan for every page, as it takes one without the number to be dear.
+    // Not a parameter: without the number PostgreSQL estimates a plan as expensive, and makes a new one for every page.
     const most = sql.literal(`LIMIT ${limit}`)
     const start = byCursor ? from.after : null
     const beyond =

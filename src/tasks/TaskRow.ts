@@ -1,56 +1,33 @@
-import { DateTime, Effect, type Schema } from "effect"
+import { DateTime, Effect, pipe, Struct } from "effect"
 import type { SqlClient } from "effect/sql"
-import { jsonSize } from "../database/WireJson.ts"
+import { jsonSize, taskColumnNames, taskJson } from "../database/WireJson.ts"
 import type { ServiceBusy } from "../domain/LimitErrors.ts"
-import type { Effort, Role, Task, TaskId, TaskPriority, TaskStatus, TaskType, TaskWithFiles } from "../domain/Task.ts"
+import type { Effort, Task, TaskWithFiles } from "../domain/Task.ts"
 import { TaskNotFound } from "../domain/TaskErrors.ts"
 import type { TaskFile } from "../domain/TaskFile.ts"
 
-/** A row of "Task" as the driver reads it. The table's columns have these types, so a row needs no decoding; the JSON in two of them is any. */
-export interface TaskRow {
-  readonly id: TaskId
-  readonly description: string
-  readonly type: TaskType
-  readonly status: TaskStatus
-  readonly priority: TaskPriority
-  readonly control: Role
-  readonly createdAt: Date
-  readonly createdBy: Role
-  readonly scheduledFor: Date | null
-  readonly updatedAt: Date
-  readonly executedAt: Date | null
-  readonly completedAt: Date | null
-  readonly queuedAt: Date | null
-  readonly error: string | null
-  readonly result: Schema.Json
-  readonly model: Schema.Json
+const instantOf = (date: Date | null) => (date === null ? null : DateTime.fromDateUnsafe(date))
+
+const instants = {
+  createdAt: DateTime.fromDateUnsafe,
+  scheduledFor: instantOf,
+  updatedAt: DateTime.fromDateUnsafe,
+  executedAt: instantOf,
+  completedAt: instantOf,
+  queuedAt: instantOf
 }
 
-const columns: ReadonlyArray<keyof TaskRow> = [
-  "id",
-  "description",
-  "type",
-  "status",
-  "priority",
-  "control",
-  "createdAt",
-  "createdBy",
-  "scheduledFor",
-  "updatedAt",
-  "executedAt",
-  "completedAt",
-  "queuedAt",
-  "error",
-  "result",
-  "model"
-]
+/** A row of "Task" as the driver reads it. The table's columns have these types, so a row needs no decoding. */
+export type TaskRow = Omit<Task, keyof typeof instants | "desktop" | "effort"> & {
+  readonly [Column in keyof typeof instants]: Parameters<(typeof instants)[Column]>[0]
+}
 
 /** The columns that clients fill with texts of any length. */
-const long: ReadonlyArray<keyof TaskRow> = ["description", "error", "result", "model"]
+const long: ReadonlyArray<string> = ["description", "error", "result", "model"]
 
-/** SQL: what a `TaskRow` holds of the row `alias`; the texts in it are NULL where `isRead` does not hold. */
+/** SQL: the columns of a `TaskRow`, of the row `alias`; the long ones are NULL where `isRead` does not hold. */
 export const taskColumns = (alias: string, isRead?: string): string =>
-  columns
+  taskColumnNames
     .map((column) =>
       isRead === undefined || !long.includes(column)
         ? `${alias}."${column}"`
@@ -58,7 +35,7 @@ export const taskColumns = (alias: string, isRead?: string): string =>
     )
     .join(", ")
 
-/** SQL: bytes of these texts, at most. */
+/** SQL: bytes of the long columns, at most. */
 export const taskSize = (alias: string): string =>
   `octet_length(${alias}."description") + coalesce(octet_length(${alias}."error"), 0) + ` +
   `coalesce(${jsonSize(`${alias}."result"`)}, 0) + ${jsonSize(`${alias}."model"`)}`
@@ -75,27 +52,13 @@ export const tasksOf = (sql: SqlClient.SqlClient) => (ids: ReadonlyArray<string>
     (rows) => rows.map(taskOf)
   )
 
-const instantOf = (date: Date | null) => (date === null ? null : DateTime.fromDateUnsafe(date))
-
 /** The task of the row; what else was selected beside its columns is left out. */
-export const taskOf = (row: TaskRow): Task => ({
-  id: row.id,
-  description: row.description,
-  type: row.type,
-  status: row.status,
-  priority: row.priority,
-  control: row.control,
-  createdAt: DateTime.fromDateUnsafe(row.createdAt),
-  createdBy: row.createdBy,
-  scheduledFor: instantOf(row.scheduledFor),
-  updatedAt: DateTime.fromDateUnsafe(row.updatedAt),
-  executedAt: instantOf(row.executedAt),
-  completedAt: instantOf(row.completedAt),
-  queuedAt: instantOf(row.queuedAt),
-  error: row.error,
-  result: row.result,
-  model: row.model
-})
+export const taskOf = (row: TaskRow): Task => pipe(row, Struct.pick(taskColumnNames), Struct.evolve(instants))
+
+/** SQL: inserts an event for each row of `task` in the statement, which was updated. */
+export const taskUpdated = (sql: SqlClient.SqlClient, at: Date) => sql`
+  INSERT INTO "TaskEvent" ("taskId", "kind", "payload", "createdAt")
+  SELECT task."id", 'task_updated', ${sql.literal(taskJson("task"))}, ${at} FROM task`
 
 /** A task's row with the desktop and the effort that it asks for; its files are read apart, as most tasks have none. */
 export interface WholeTaskRow extends TaskRow {
@@ -150,13 +113,13 @@ export const wholeTaskOf = (sql: SqlClient.SqlClient) =>
         : yield* sql<FileRow>`
           SELECT f."id", f."name", f."type", f."size", f."data", f."createdAt", f."updatedAt", f."taskId" FROM "File" f
           WHERE f."taskId" = ${row.id} ORDER BY f."createdAt", f.ctid`
-    const task: TaskWithFiles = {
+    return {
       ...found,
+      ...wishesOf({ desktop, effort }),
       files: files.map((file) => ({
         ...file,
         createdAt: DateTime.fromDateUnsafe(file.createdAt),
         updatedAt: DateTime.fromDateUnsafe(file.updatedAt)
       }))
-    }
-    return { ...task, ...wishesOf({ desktop, effort }) }
+    } satisfies TaskWithFiles
   })

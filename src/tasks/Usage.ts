@@ -4,7 +4,7 @@ import { repeatable } from "../database/DatabaseRetry.ts"
 import { Caller } from "../domain/Caller.ts"
 import { ModelCall, type TaskUsage } from "../domain/ModelCall.ts"
 import type { TaskId } from "../domain/Task.ts"
-import { type DatabaseUnavailable, TaskNotFound } from "../domain/TaskErrors.ts"
+import { TaskNotFound } from "../domain/TaskErrors.ts"
 import { visibleTo } from "./Visibility.ts"
 
 /** What a task used since an instant. `cost` is in US dollars and leaves out calls whose prices are not known. */
@@ -15,42 +15,35 @@ export interface Spent {
 }
 
 /** What tasks took from models. */
-export class Usage extends Context.Service<
-  Usage,
-  {
-    readonly ofTask: (id: TaskId) => Effect.Effect<TaskUsage, TaskNotFound | DatabaseUnavailable, Caller>
-    /** Since the given instant (UTC), null meaning ever: a person who hands a task back grants it a new budget. */
-    readonly spent: (id: TaskId, since: DateTime.Utc | null) => Effect.Effect<Spent, DatabaseUnavailable>
-  }
->()("bytebot/Usage") {
-  static readonly layer = Layer.effect(
-    Usage,
-    Effect.gen(function* () {
-      const sql = yield* SqlClient.SqlClient
+export class Usage extends Context.Service<Usage>()("bytebot/Usage", {
+  make: Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
 
-      const ofTask = Effect.fn("Usage.ofTask")(function* (id: TaskId) {
-        yield* Effect.annotateCurrentSpan({ "task.id": id })
-        const rows = yield* sql`
-          SELECT t."id" AS task, c.* FROM "Task" t LEFT JOIN "ModelCall" c ON c."taskId" = t."id"
-          WHERE t."id" = ${id} AND ${visibleTo(sql, yield* Caller, "t")} ORDER BY c."createdAt", c."id"`
-        if (rows[0] === undefined) return yield* new TaskNotFound({ id })
-        const calls = (yield* decodeCalls(rows.filter((row) => row.id !== null))).map(toCall)
-        return { calls, total: totalOf(calls) }
-      }, repeatable)
+    const ofTask = Effect.fn("Usage.ofTask")(function* (id: TaskId) {
+      yield* Effect.annotateCurrentSpan({ "task.id": id })
+      const rows = yield* sql`
+        SELECT t."id" AS task, c.* FROM "Task" t LEFT JOIN "ModelCall" c ON c."taskId" = t."id"
+        WHERE t."id" = ${id} AND ${visibleTo(sql, yield* Caller, "t")} ORDER BY c."createdAt", c."id"`
+      if (rows[0] === undefined) return yield* new TaskNotFound({ id })
+      const calls = (yield* decodeCalls(rows.filter((row) => row.id !== null))).map(toCall)
+      return { calls, total: totalOf(calls) }
+    }, repeatable)
 
-      const spent = Effect.fn("Usage.spent")(function* (id: TaskId, since: DateTime.Utc | null) {
-        const rows = yield* sql`
-          SELECT count(*) FILTER (WHERE "purpose" = 'reply')::int AS replies,
-            coalesce(sum("inputTokens"::bigint + "outputTokens"), 0)::float8 AS tokens, coalesce(sum("cost"), 0)::float8 AS cost
-          FROM "ModelCall"
-          WHERE "taskId" = ${id} AND (${since === null ? null : DateTime.toDateUtc(since)}::timestamptz IS NULL
-            OR "createdAt" > ${since === null ? null : DateTime.toDateUtc(since)}::timestamptz)`
-        return yield* decodeSpent(rows[0])
-      }, repeatable)
+    /** Since the given instant (UTC), null meaning all: a person who hands a task back grants it a new budget. */
+    const spent = Effect.fn("Usage.spent")(function* (id: TaskId, since: DateTime.Utc | null) {
+      const rows = yield* sql`
+        SELECT count(*) FILTER (WHERE "purpose" = 'reply')::int AS replies,
+          coalesce(sum("inputTokens"::bigint + "outputTokens"), 0)::float8 AS tokens, coalesce(sum("cost"), 0)::float8 AS cost
+        FROM "ModelCall"
+        WHERE "taskId" = ${id} AND (${since === null ? null : DateTime.toDateUtc(since)}::timestamptz IS NULL
+          OR "createdAt" > ${since === null ? null : DateTime.toDateUtc(since)}::timestamptz)`
+      return yield* decodeSpent(rows[0])
+    }, repeatable)
 
-      return Usage.of({ ofTask, spent })
-    })
-  )
+    return { ofTask, spent }
+  })
+}) {
+  static readonly layer = Layer.effect(Usage, Usage.make)
 }
 
 const CallRow = Schema.Struct({

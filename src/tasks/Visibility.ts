@@ -5,7 +5,7 @@ import { Caller, type CallerIdentity } from "../domain/Caller.ts"
 import type { TaskId } from "../domain/Task.ts"
 import type { DatabaseUnavailable } from "../domain/TaskErrors.ts"
 
-/** SQL: whether the row `alias` of "Task" is there for the caller. Tasks of nobody are the administrators'. */
+/** SQL: whether the row `alias` of "Task" is there for the caller. Tasks without an owner are visible to administrators only. */
 export const visibleTo = (sql: SqlClient.SqlClient, { seesAll, userId }: CallerIdentity, alias: string) =>
   seesAll ? sql.literal("TRUE") : sql`${sql.literal(alias)}."userId" = ${userId}`
 

@@ -1,5 +1,5 @@
 import type { NewTaskPayload } from "../api/NewTaskPayload.ts"
-import type { NewTask } from "../tasks/TaskInsertion.ts"
+import type { NewTask } from "../tasks/TaskCreation.ts"
 
 /** The task that a request describes. */
 export const newTaskOf = ({ files, ...task }: typeof NewTaskPayload.Type): NewTask => ({

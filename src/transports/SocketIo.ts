@@ -4,7 +4,7 @@ import { Server as SocketServer } from "socket.io"
 import { Accounts } from "../auth/Accounts.ts"
 import { Logins } from "../auth/Logins.ts"
 import { Settings } from "../config/Settings.ts"
-import { withoutHaste } from "../database/DatabaseRetry.ts"
+import { retryUntilAvailable } from "../database/DatabaseRetry.ts"
 import { Caller } from "../domain/Caller.ts"
 import type { TaskId } from "../domain/Task.ts"
 import type { TaskEvent, TaskEventPointer } from "../domain/TaskEvent.ts"
@@ -144,7 +144,7 @@ const serveClients = Effect.fnUntraced(function* ({ io, limits, recovery }: Open
       caller.seesAll
         ? Effect.succeed(true)
         : // The answer waits for the database, as long as the socket lives: clients do not ask again after a refusal.
-          visibility.ofTask(taskId).pipe(withoutHaste, Effect.orDie, Effect.provideService(Caller, caller))
+          visibility.ofTask(taskId).pipe(retryUntilAvailable, Effect.orDie, Effect.provideService(Caller, caller))
     const rooms = run(serveRooms(socket, mayJoin))
     socket.once("disconnect", () => rooms.interruptUnsafe())
     limitBacklog(socket)

@@ -3,7 +3,7 @@ import { resolve } from "node:path"
 import { parseEnv } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
-import { renderEnvExample, renderMarkdownTable, withMarkdownTable } from "../../src/config/SettingsDocs.ts"
+import { renderEnvExample, renderMarkdownTable, withMarkdownTable } from "../../scripts/settingsDocs.ts"
 import { settings as rows } from "../../src/config/SettingsTable.ts"
 
 const root = resolve(import.meta.dirname, "../..")

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Effect, Schema } from "effect"
-import { editDistance } from "../../src/config/Misspelling.ts"
+import { editDistance } from "../../src/config/SettingsNotices.ts"
 import { settingsFrom } from "./decoded.ts"
 
 const noticesFor = (variables: Record<string, string>) => Effect.map(settingsFrom(variables), ({ notices }) => notices)

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { statementsOf } from "../../src/database/SqlScript.ts"
+import { statementsOf } from "../../src/database/Migrations.ts"
 
 /** Parts of a statement that hold semicolons, none of which ends it. */
 const parts = [

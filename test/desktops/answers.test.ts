@@ -1,7 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Option, Schema } from "effect"
-import { boundedJson } from "../../src/database/BoundedJson.ts"
-import { storableJson } from "../../src/database/StorableJson.ts"
+import { boundedJson, storableJson } from "../../src/database/StorableJson.ts"
 import {
   answerOf,
   desktopFile,

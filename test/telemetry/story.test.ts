@@ -104,7 +104,7 @@ for (const protocol of ["http/protobuf", "http/json"]) {
           "            TaskRuns.finish",
           "              bytebot",
           "      AgentLoop.settle",
-          "        TaskRuns.standing",
+          "        TaskRuns.controlState",
           "          bytebot",
           "        Conversations.load",
           "          bytebot",

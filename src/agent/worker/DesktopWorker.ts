@@ -3,7 +3,7 @@ import { Entity } from "effect/cluster"
 import { Rpc } from "effect/rpc"
 import { withoutCredentials } from "../../config/Credentials.ts"
 import { Settings } from "../../config/Settings.ts"
-import { withoutHaste } from "../../database/DatabaseRetry.ts"
+import { retryUntilAvailable } from "../../database/DatabaseRetry.ts"
 import { Desktops } from "../../desktop/Desktops.ts"
 import { TaskId } from "../../domain/Task.ts"
 import { untraced } from "../../observability/TraceParent.ts"
@@ -93,7 +93,7 @@ const makeWorker = Effect.fnUntraced(function* (url: string, replica: string) {
     control: Effect.fn("DesktopWorker.control")(function* (taskId: TaskId) {
       yield* Effect.annotateCurrentSpan({ "task.id": taskId, "desktop.url": withoutCredentials(url) })
       yield* look(taskId)
-    }, withoutHaste),
+    }, retryUntilAvailable),
     /** A scheduled task is due; if this desktop is at work, another one may be free. */
     due: Effect.flatMap(Ref.get(state), (current) =>
       claimOf(current) === undefined ? placement.wake(url) : dispatch.wakeIdle

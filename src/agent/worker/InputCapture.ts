@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto"
 import { DateTime, Duration, Effect, FiberHandle, Queue, Ref, Schedule, Semaphore } from "effect"
-import { withoutHaste } from "../../database/DatabaseRetry.ts"
+import { retryUntilAvailable } from "../../database/DatabaseRetry.ts"
 import type { Desktop, DesktopFailed } from "../../desktop/Desktops.ts"
 import { inputCapacity, type UserInput } from "../../desktop/UserInput.ts"
 import { pngImage, type UserActionBlock } from "../../domain/ContentBlock.ts"
@@ -82,7 +82,7 @@ export const makeInputCapture = Effect.fnUntraced(function* (
     const { at, input, taskId } = yield* Queue.take(arrived)
     const block = userAction(input)
     if (block === undefined) return
-    yield* withoutHaste(conversations.appendUserAction(taskId, block, at)).pipe(
+    yield* retryUntilAvailable(conversations.appendUserAction(taskId, block, at)).pipe(
       Effect.catchCause((cause) => Effect.logWarning("An action of the user was not stored", cause)),
       Effect.annotateLogs({ taskId })
     )

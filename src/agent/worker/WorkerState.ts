@@ -1,7 +1,7 @@
 import { Data } from "effect"
+import type { Claim } from "../../tasks/Claims.ts"
 import type { DesktopFacts, Hold } from "../../tasks/DesktopHolds.ts"
 import type { Lease } from "../../tasks/Lease.ts"
-import type { Claim } from "../../tasks/TaskRuns.ts"
 
 /** A claimed task whose run goes on. */
 export type Work = Pick<Claim, "lease" | "isBound">

@@ -1,12 +1,20 @@
 import { randomUUID } from "node:crypto"
 import { Array as Arr, DateTime, Effect, Option } from "effect"
-import type { SqlClient } from "effect/sql"
-import { gathered } from "../database/Gathered.ts"
+import { SqlClient } from "effect/sql"
+import { Settings, type SettingsValues } from "../config/Settings.ts"
+import { batched } from "../database/Batched.ts"
+import { repeatable } from "../database/DatabaseRetry.ts"
 import { type Fields, recordStatement } from "../database/RecordStatement.ts"
 import { taskJson } from "../database/WireJson.ts"
-import type { Effort, Role, TaskId, TaskModel, TaskPriority, TaskType } from "../domain/Task.ts"
+import { Caller } from "../domain/Caller.ts"
+import { type Effort, type Role, TaskId, type TaskModel, type TaskPriority, type TaskType } from "../domain/Task.ts"
+import { InvalidRequest } from "../domain/TaskErrors.ts"
 import { desktopFileNames } from "../domain/TaskFile.ts"
-import { type TaskRow, taskColumns } from "./TaskRow.ts"
+import { ModelCatalog } from "../models/ModelCatalog.ts"
+import { currentTraceparent } from "../observability/TraceParent.ts"
+import { Dispatch } from "./Dispatch.ts"
+import { makeCheckPrices } from "./TaskPrices.ts"
+import { type TaskRow, taskColumns, taskOf, wishesOf } from "./TaskRow.ts"
 
 /** What a client, or the agent, says of a task to be created; absent fields get the schema's defaults. */
 export interface NewTask {
@@ -31,8 +39,62 @@ export interface NewTask {
     | undefined
 }
 
+/** Creates tasks. */
+export const makeCreation = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const settings = yield* Settings
+  const catalog = yield* ModelCatalog
+  const dispatch = yield* Dispatch
+  const insertTask = makeInsertTask(sql)
+  const checkPrices = yield* makeCheckPrices
+
+  /** Inserts the task with all that belongs to it, unless an earlier attempt has done so; answers the task. */
+  const insert = Effect.fnUntraced(function* (id: TaskId, messageId: string, input: NewTask, model: TaskModel) {
+    const { userId } = yield* Caller
+    const at = DateTime.toDateUtc(yield* DateTime.now)
+    const traceparent = Option.getOrNull(yield* currentTraceparent)
+    const inserted = yield* insertTask({ ...input, id, messageId, model, at, userId, traceparent })
+    const [row] = Option.isSome(inserted)
+      ? [inserted.value]
+      : yield* sql<TaskRow>`SELECT ${sql.literal(taskColumns("task"))} FROM "Task" task WHERE task."id" = ${id}`
+    return row === undefined ? yield* Effect.die(new Error("A task that was created is gone")) : taskOf(row)
+  }, repeatable)
+
+  /** Stores the task, its files and its first message, and wakes a worker. */
+  const create = Effect.fn("Tasks.create")(function* (input: NewTask) {
+    const id = input.id ?? TaskId.make(randomUUID())
+    yield* Effect.annotateCurrentSpan({ "task.id": id })
+    const problem = problemOf(input, settings)
+    if (problem !== undefined) return yield* new InvalidRequest({ message: problem })
+    const model = input.model ?? (yield* catalog.default)
+    yield* checkPrices(model)
+    const task = yield* insert(id, randomUUID(), input, model)
+    const due = task.scheduledFor
+    yield* due === null || DateTime.isLessThanOrEqualTo(due, yield* DateTime.now)
+      ? dispatch.wakeSoon
+      : dispatch.wakeAt(due, input.desktop)
+    return { ...task, ...wishesOf(input) }
+  })
+
+  return { create }
+})
+
+/** What is wrong with the task: a desktop that is not configured, or files that are too many or too large. */
+const problemOf = (
+  { desktop, files = [] }: NewTask,
+  { desktops, maxFiles, maxFileSize }: SettingsValues
+): string | undefined => {
+  const names = desktops.map(({ name }) => name)
+  if (desktop !== undefined && !names.includes(desktop)) {
+    return `desktop: expected ${names.length === 0 ? "none, as no desktop is configured" : `one of ${names.join(", ")}`}`
+  }
+  if (files.length > maxFiles) return `files: expected at most ${maxFiles}`
+  const large = files.findIndex(({ data }) => Buffer.byteLength(data, "base64") > maxFileSize)
+  return large === -1 ? undefined : `files[${large}]: expected at most ${maxFileSize} bytes`
+}
+
 /** All that is stored of a new task. */
-export interface TaskInsertion extends NewTask {
+interface TaskInsertion extends NewTask {
   readonly id: TaskId
   readonly messageId: string
   readonly model: TaskModel
@@ -42,10 +104,10 @@ export interface TaskInsertion extends NewTask {
   readonly traceparent: string | null
 }
 
-/** Inserts a task with all that belongs to it, those that come together in one statement; none if there is one with the id already. */
-export const makeInsertTask = (sql: SqlClient.SqlClient) => {
+/** Inserts tasks; those that come together share a statement. None where a task has the id already. */
+const makeInsertTask = (sql: SqlClient.SqlClient) => {
   const insertRecords = insertion(sql)
-  return gathered(
+  return batched(
     (tasks: Arr.NonEmptyReadonlyArray<TaskInsertion>) =>
       Effect.map(insertRecords(Arr.map(tasks, recordOf)), (rows) => {
         const stored = new Map(rows.map((row) => [row.id, row]))

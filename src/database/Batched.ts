@@ -1,19 +1,18 @@
 import { Array as Arr, Effect, Exit, Request, RequestResolver, Semaphore } from "effect"
 import type { SqlError } from "effect/sql"
-import { isOutage } from "./DatabaseFailure.ts"
+import { isOutage } from "./SqlFailure.ts"
 
-/** Most that one statement gets to do. */
+/** Most inputs of one statement. */
 const most = 64
 
 /**
- * Has one statement do what several ask for at the same time: what comes while it is under way gathers for the next one. Who comes alone
- * does not wait. PostgreSQL commits hundreds of rows at the cost of one, and only one transaction at a time where it notifies of them.
+ * Stores the inputs of concurrent callers with one statement: those that come while a statement is under way share the next one. PostgreSQL
+ * commits hundreds of rows at the cost of one, and transactions that notify one at a time.
  *
- * `store` gets at least one input, answers for each in the same order, and does all of it or nothing. Where it fails and the database is
- * there, it is asked again with each input alone, so that nobody fails for the fault of another one. What `isLarge` is stored by itself at
- * once: it is not made to wait for that of others, nor others for it; nor would all of it fit into one statement.
+ * `store` answers for each input in the same order, and stores all of them or none. If it fails and the database is there, each input is
+ * stored alone, so that a wrong input fails only its own caller. Large inputs are stored alone at once.
  */
-export const gathered = <I, A>(
+export const batched = <I, A>(
   store: (inputs: Arr.NonEmptyArray<I>) => Effect.Effect<Arr.NonEmptyArray<A>, SqlError.SqlError>,
   isLarge: (input: I) => boolean
 ): ((input: I) => Effect.Effect<A, SqlError.SqlError>) => {

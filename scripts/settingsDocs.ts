@@ -1,5 +1,5 @@
 import { Result, Schema } from "effect"
-import { type SettingRow, settingGroups, settings } from "./SettingsTable.ts"
+import { type SettingRow, settingGroups, settings } from "../src/config/SettingsTable.ts"
 
 const meaningOf = ({ aliases, meaning }: SettingRow) =>
   [meaning, ...aliases.map((alias) => `Also read from ${alias}.`)].join(" ")

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Array as Arr, Effect, Exit } from "effect"
 import { SqlClient, SqlError } from "effect/sql"
-import { gathered } from "../../src/database/Gathered.ts"
+import { batched } from "../../src/database/Batched.ts"
 import { TestDatabase } from "../support/TestDatabase.ts"
 
 const never = () => false
@@ -11,7 +11,7 @@ const numbers = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   yield* sql`CREATE TABLE number (n int PRIMARY KEY CHECK (n >= 0))`
   const sizes: Array<number> = []
-  const store = gathered(
+  const store = batched(
     (values: Arr.NonEmptyArray<number>) =>
       Effect.gen(function* () {
         sizes.push(values.length)
@@ -65,7 +65,7 @@ describe("What is gathered", () => {
     Effect.gen(function* () {
       let asked = 0
       const away = new SqlError.SqlError({ reason: new SqlError.ConnectionError({ cause: new Error("away") }) })
-      const store = gathered((_: Arr.NonEmptyArray<number>) => {
+      const store = batched((_: Arr.NonEmptyArray<number>) => {
         asked += 1
         return Effect.andThen(Effect.yieldNow, Effect.fail(away))
       }, never)
