@@ -1,32 +1,16 @@
-import { hash } from "node:crypto"
-import { Clock, Context, DateTime, Duration, Effect, Layer, Option, Random, Schema } from "effect"
+import { Context, Effect, Layer, Option, Schema } from "effect"
 import { Settings } from "../config/Settings.ts"
-import { text } from "../domain/ContentBlock.ts"
 import type { AnsweredCall, Conversation } from "../domain/Conversation.ts"
-import { ModelProvider } from "../domain/Model.ts"
-import type { Effort, Task } from "../domain/Task.ts"
-import { LanguageModels, ModelError, type ModelReply, type ModelRequest, StoredModel } from "../models/LanguageModel.ts"
+import { LanguageModels, ModelError, type ModelReply, StoredModel } from "../models/LanguageModel.ts"
 import { claimedWindow, ModelCatalog } from "../models/ModelCatalog.ts"
 import { ModelFacts } from "../models/ModelFacts.ts"
-import { costOf } from "../models/ModelPrices.ts"
-import { measure, metrics, timed } from "../observability/Metrics.ts"
-import { readable } from "./FileContent.ts"
-import { type Candidate, ModelRoute, WrongShapes } from "./ModelRoute.ts"
-import { summaryRequest, systemPrompt } from "./Prompt.ts"
-import { makeFit } from "./Scaling.ts"
-import { withinLimits } from "./Screenshots.ts"
-import { toolDefinitions } from "./Tools.ts"
-import { type Reader, type Rendered, toTurns } from "./Turns.ts"
+import { type AskingTask, makeGenerate } from "./ModelCall.ts"
+import { makePatiently, type Waiting } from "./PatientCalls.ts"
+import { summarise } from "./Summaries.ts"
 
 /** Of the context window; a reply that used more has the conversation summarised (docs/contract/agent.md, "Summaries"). */
 const summaryShare = 0.75
 const defaultContextWindow = 200_000
-
-const firstPause = Duration.toMillis("1 second")
-const longestPause = Duration.toMillis("60 seconds")
-
-/** Short failures are nothing that a person needs to see. */
-const worthTelling = Duration.toMillis("5 seconds")
 
 export interface Reply {
   readonly content: ModelReply["content"]
@@ -38,12 +22,6 @@ export interface Reply {
   readonly isCrowded: boolean
 }
 
-/** What of a task its model's calls depend on. */
-export type AskingTask = Pick<Task, "model" | "createdAt"> & { readonly effort?: Effort | undefined }
-
-/** Is told while a model keeps a task waiting, each time with the reason in words; may fail to stop the waiting. */
-export type Waiting<E, R> = (reason: string) => Effect.Effect<void, E, R>
-
 /** Calls of the model that a task names, patient with providers that are busy or away. */
 export class ModelCalls extends Context.Service<
   ModelCalls,
@@ -52,7 +30,7 @@ export class ModelCalls extends Context.Service<
     readonly load: (model: Schema.Json) => Effect.Effect<void>
     /**
      * The next reply. Transient failures are retried for BYTEBOT_MODEL_RETRY_FOR, honouring the provider's Retry-After; a model that
-     * stays unavailable gives way to BYTEBOT_MODEL_FALLBACKS. A fallback for which the conversation is too long is passed over: the failure
+     * stays unavailable, or refuses, gives way to BYTEBOT_MODEL_FALLBACKS. A fallback for which the conversation is too long is passed over: the failure
      * ContextTooLong is always that of the task's own model.
      */
     readonly reply: <E, R>(
@@ -60,24 +38,26 @@ export class ModelCalls extends Context.Service<
       conversation: Conversation,
       waiting: Waiting<E, R>
     ) => Effect.Effect<Reply, ModelError | E, R>
-    /** A summary of the conversation, in words. It is not worth waiting for: a failure is final. */
-    readonly summary: (
+    /**
+     * A summary of the conversation, in words. Where there is no going on without it, `waiting` is told, and it is as patient as a reply; else
+     * a failure is final.
+     */
+    readonly summary: <E, R>(
       task: AskingTask,
-      conversation: Conversation
-    ) => Effect.Effect<{ readonly content: string; readonly call: AnsweredCall }, ModelError>
+      conversation: Conversation,
+      waiting: Option.Option<Waiting<E, R>>
+    ) => Effect.Effect<{ readonly content: string; readonly call: AnsweredCall }, ModelError | E, R>
   }
 >()("bytebot/ModelCalls") {
   static readonly layer = Layer.effect(
     ModelCalls,
     Effect.gen(function* () {
-      const settings = yield* Settings
       const models = yield* LanguageModels
       const catalog = yield* ModelCatalog
       const facts = yield* ModelFacts
       const crowdedAt = yield* makeCrowdedAt
-      const route = new ModelRoute(Duration.toMillis(settings.modelFallbackAfter))
-      const patience = Duration.toMillis(settings.modelRetryFor)
       const generate = yield* makeGenerate
+      const patiently = yield* makePatiently
 
       const reply = Effect.fn("ModelCalls.reply")(function* <E, R>(
         task: AskingTask,
@@ -85,61 +65,24 @@ export class ModelCalls extends Context.Service<
         waiting: Waiting<E, R>
       ) {
         const stored = yield* decodeStored(task.model)
-        let fallbacks: ReadonlyArray<Candidate> = Option.getOrElse(settings.modelFallbacks, () => [])
-        const begun = yield* Clock.currentTimeMillis
-        const shapes = new WrongShapes()
-        for (let attempt = 1; ; attempt++) {
-          const candidate = route.choose([stored, ...fallbacks], yield* Clock.currentTimeMillis)
-          const result = yield* Effect.result(
-            generate(task, candidate, conversation, ({ turns }) => ({ turns, toolChoice: "auto" }))
-          )
-          if (result._tag === "Success") {
-            route.succeeded(candidate)
-            const { call, content } = result.success
-            const used = call.tokens.input + call.tokens.output
-            const isCrowded = candidate === stored && used >= crowdedAt(stored)
-            return { content, call, isCrowded } satisfies Reply
-          }
-          const error = result.failure
-          const now = yield* Clock.currentTimeMillis
-          const isInVain = shapes.isFinal(candidate, error) && (candidate !== stored || fallbacks.length === 0)
-          const isTransient = error.isTransient && !isInVain
-          const isUseless = candidate !== stored && !isTransient
-          if (isUseless) fallbacks = fallbacks.filter((other) => other !== candidate)
-          if (!isUseless && !(isTransient && now - begun < patience)) return yield* error
-          // A conversation that is too long says nothing about the model: other tasks may ask it.
-          if (error.reason !== "ContextTooLong") route.failed(candidate, now)
-          const isOther = route.choose([stored, ...fallbacks], now) !== candidate
-          const backoff = Math.min(longestPause, firstPause * 2 ** (attempt - 1)) * (0.8 + 0.4 * (yield* Random.next))
-          const pause = isOther ? 0 : Math.min(Math.max(error.retryAfter ?? 0, backoff), begun + patience - now)
-          yield* Effect.logWarning(
-            isOther ? "The model stays unavailable, asking another one" : "The model did not answer, trying again"
-          ).pipe(
-            Effect.annotateLogs({ attempt, reason: error.reason, message: error.message, pauseMs: Math.round(pause) })
-          )
-          yield* measure(metrics.modelRetries, 1, {
-            "gen_ai.provider.name": labelOf(candidate.provider),
-            reason: error.reason
-          })
-          yield* Effect.annotateCurrentSpan({ "model.attempts": attempt, "model.waiting_for": error.message })
-          if (now + pause - begun >= worthTelling) yield* waiting(`Waiting for the model: ${error.message}`)
-          yield* Effect.sleep(Duration.millis(pause))
-        }
+        const { answer, isOwn } = yield* patiently(stored, waiting, (candidate) =>
+          generate(task, candidate, conversation, ({ turns }) => ({ turns, toolChoice: "auto" }))
+        )
+        const used = answer.call.tokens.input + answer.call.tokens.output
+        return { ...answer, isCrowded: isOwn && used >= crowdedAt(stored) } satisfies Reply
       })
 
-      const summary = Effect.fn("ModelCalls.summary")(function* (task: AskingTask, conversation: Conversation) {
+      const summary = Effect.fn("ModelCalls.summary")(function* <E, R>(
+        task: AskingTask,
+        conversation: Conversation,
+        waiting: Option.Option<Waiting<E, R>>
+      ) {
         const stored = yield* decodeStored(task.model)
-        const { call, content } = yield* generate(task, stored, conversation, ({ turns }) => ({
-          turns: asking(turns),
-          toolChoice: "none"
-        }))
-        const words = content
-          .flatMap((block) => (block.type === "text" ? [block.text] : []))
-          .join("\n")
-          .trim()
-        return words === ""
-          ? yield* new ModelError({ reason: "InvalidRequest", message: "The summary is empty" })
-          : { content: words, call: { ...call, prefix: null } }
+        if (Option.isNone(waiting)) return yield* summarise(generate, task, stored, conversation, false)
+        const { answer } = yield* patiently(stored, waiting.value, (candidate) =>
+          summarise(generate, task, candidate, conversation, true)
+        )
+        return answer
       })
 
       const load = (model: Schema.Json) =>
@@ -156,97 +99,6 @@ export class ModelCalls extends Context.Service<
     })
   )
 }
-
-/** One call of a model. */
-const makeGenerate = Effect.gen(function* () {
-  const { applications } = yield* Settings
-  const models = yield* LanguageModels
-  const facts = yield* ModelFacts
-  const timeZone = DateTime.zoneMakeLocal()
-  const fitPictures = yield* makeFit
-  const tools = toolDefinitions(applications.map(({ name }) => name))
-
-  const generate = Effect.fnUntraced(function* (
-    task: AskingTask,
-    candidate: Candidate,
-    conversation: Conversation,
-    finish: (rendered: Rendered) => Pick<ModelRequest, "turns" | "toolChoice">
-  ) {
-    const language = yield* models.of(candidate.provider)
-    const now = yield* DateTime.now
-    const system = systemPrompt({ applications, taskCreatedAt: task.createdAt, timeZone })
-    const reader: Reader = {
-      provider: candidate.provider,
-      model: candidate.name ?? "",
-      preamble: hash("sha1", system, "base64"),
-      now,
-      timeZone
-    }
-    const fitting = yield* fitPictures(readable(conversation.entries), language.limits.picture)
-    const entries = withinLimits(fitting, language.limits)
-    const rendered = toTurns({ ...conversation, entries }, reader)
-    const begun = yield* Clock.currentTimeMillis
-    const answer = yield* language.generate({
-      model: candidate.name,
-      system,
-      tools,
-      effort: task.effort,
-      ...finish(rendered)
-    })
-    const tariff = facts.tariff({ provider: reader.provider, name: reader.model })
-    const call: AnsweredCall = {
-      provider: reader.provider,
-      model: reader.model,
-      tokens: answer.usage,
-      cost: tariff === undefined ? null : costOf(tariff, answer.usage),
-      durationMs: (yield* Clock.currentTimeMillis) - begun,
-      prefix: rendered.prefix,
-      askedAt: now
-    }
-    yield* Effect.annotateCurrentSpan({
-      "gen_ai.usage.input_tokens": answer.usage.input,
-      "gen_ai.usage.output_tokens": answer.usage.output,
-      "gen_ai.usage.cache_read.input_tokens": answer.usage.cacheRead,
-      "gen_ai.usage.cache_creation.input_tokens": answer.usage.cacheWrite
-    })
-    yield* count(call)
-    return { content: answer.content, call }
-  }, asChat)
-
-  return generate
-})
-
-/** A task may name any provider, but only those that there are become labels. */
-const labelOf = (provider: string): string => (Schema.is(ModelProvider)(provider) ? provider : "unknown")
-
-/** What a call took, for those who watch. */
-const count = Effect.fnUntraced(function* ({ cost, provider, tokens }: AnsweredCall) {
-  const labels = { "gen_ai.provider.name": labelOf(provider) }
-  const types = {
-    input: tokens.input - tokens.cacheRead - tokens.cacheWrite,
-    output: tokens.output,
-    cache_read: tokens.cacheRead,
-    cache_write: tokens.cacheWrite
-  }
-  for (const [type, amount] of Object.entries(types)) {
-    yield* measure(metrics.modelTokens, amount, { ...labels, "gen_ai.token.type": type })
-  }
-  yield* measure(metrics.modelCost, cost ?? 0, labels)
-})
-
-/** Its span, named as OpenTelemetry's "Semantic conventions for GenAI client spans" say; the providers add their own names to it. */
-const asChat = <A, R>(call: Effect.Effect<A, ModelError, R>, _task: AskingTask, { name, provider }: Candidate) =>
-  call.pipe(
-    timed(metrics.modelCalls, ({ failure, isBroken }) => ({
-      "gen_ai.provider.name": labelOf(provider),
-      outcome: failure?.reason ?? (isBroken ? "Interrupted" : "ok")
-    })),
-    Effect.tapError(({ reason }) => Effect.annotateCurrentSpan({ "error.type": reason })),
-    Effect.withSpan(name === undefined ? "chat" : `chat ${name}`, {
-      kind: "client",
-      attributes: { "gen_ai.operation.name": "chat", "gen_ai.provider.name": provider }
-    })
-  )
 
 /** Tokens of a conversation above which it is summarised. */
 const makeCrowdedAt = Effect.gen(function* () {
@@ -266,14 +118,6 @@ const windowOf = ({ contextWindow = 0, provider }: StoredModel, known: number | 
     isSaid ? contextWindow : Number.POSITIVE_INFINITY,
     known ?? (isSaid ? contextWindow : defaultContextWindow)
   )
-}
-
-/** The turns with the request for a summary at their end. */
-const asking = (turns: ModelRequest["turns"]): ModelRequest["turns"] => {
-  const last = turns.at(-1)
-  return last?.role === "user"
-    ? [...turns.slice(0, -1), { ...last, content: [...last.content, text(summaryRequest)] }]
-    : [...turns, { role: "user", content: [text(summaryRequest)] }]
 }
 
 const decodeStored = (model: Schema.Json) =>

@@ -27,7 +27,7 @@ export class ModelRoute {
   }
 
   /** The first model that answers or has not failed for long; if there is none, the first one: it was asked for. */
-  choose(candidates: readonly [Candidate, ...ReadonlyArray<Candidate>], now: number): Candidate {
+  choose(candidates: ReadonlyArray<Candidate>, now: number): Candidate | undefined {
     return candidates.find((candidate) => !this.isGivenUp(candidate, now)) ?? candidates[0]
   }
 
@@ -46,7 +46,8 @@ export class ModelRoute {
   }
 }
 
-const keyOf = ({ name, provider }: Candidate): string => `${provider}/${name ?? ""}`
+/** Tells models apart. */
+export const keyOf = ({ name, provider }: Candidate): string => `${provider}/${name ?? ""}`
 
 /** Answers of one wrong shape in a row after which asking again is in vain. */
 const shapesAllowed = 3

@@ -1,4 +1,4 @@
-import { Clock, Effect, Redacted } from "effect"
+import { Clock, Effect, Option, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
 import { Analytics } from "../analytics/Analytics.ts"
 import { transaction } from "../database/DatabaseRetry.ts"
@@ -17,6 +17,7 @@ import { ModelCalls } from "./ModelCalls.ts"
 import type { RunTrace } from "./RunTrace.ts"
 import type { Command } from "./run/Command.ts"
 import type { Observation } from "./run/Observation.ts"
+import { isLong } from "./run/Shortening.ts"
 import { makeWriteFiles } from "./TaskFiles.ts"
 import { ToolJournal } from "./ToolJournal.ts"
 
@@ -161,19 +162,30 @@ const makeAsking = Effect.gen(function* () {
   })
 
   /** While the model keeps the task waiting, its row says why. */
+  const patiently = Effect.fnUntraced(function* <A, E, R>(
+    run: Run,
+    call: (waiting: (reason: string) => ReturnType<typeof tell>) => Effect.Effect<A, E, R>
+  ) {
+    const answer = yield* Effect.ensuring(
+      call((reason) => tell(run, reason)),
+      run.handover.waitsNoMore
+    )
+    if (run.isProblemShown) yield* runs.showProblem(run.claim.lease, null)
+    run.isProblemShown = false
+    return answer
+  })
+
+  const tell = Effect.fnUntraced(function* (run: Run, reason: string) {
+    yield* run.handover.waits
+    yield* runs.showProblem(run.claim.lease, reason)
+    run.isProblemShown = true
+  })
+
   const reply = Effect.fnUntraced(function* (run: Run, { conversation }: Of<"AskModel">) {
-    const { handover } = run
     const { lease, task } = run.claim
-    const waiting = Effect.fnUntraced(function* (reason: string) {
-      yield* handover.waits
-      yield* runs.showProblem(lease, reason)
-      run.isProblemShown = true
-    })
     const asking = { ...task, effort: yield* effortOf(task.id) }
     yield* confirm(run)
-    const answer = yield* Effect.ensuring(models.reply(asking, conversation, waiting), handover.waitsNoMore)
-    if (run.isProblemShown) yield* runs.showProblem(lease, null)
-    run.isProblemShown = false
+    const answer = yield* patiently(run, (waiting) => models.reply(asking, conversation, waiting))
     if (answer.content.length === 0) yield* conversations.recordEmptyReply(lease.taskId, answer.call)
     return answer
   })
@@ -182,7 +194,7 @@ const makeAsking = Effect.gen(function* () {
     reply(run, command).pipe(
       Effect.map((answer) => seen({ _tag: "Replied", ...answer })),
       Effect.catchTag("ModelError", ({ message, reason }) =>
-        reason === "ContextTooLong"
+        reason === "ContextTooLong" || (reason === "InvalidRequest" && isLong(command.conversation))
           ? Effect.as(
               Effect.logWarning("The conversation is too long for the model"),
               seen({ _tag: "TooLong", message })
@@ -191,11 +203,13 @@ const makeAsking = Effect.gen(function* () {
       )
     )
 
-  const hide = Effect.fnUntraced(function* (run: Run, { split: { covered, through } }: Of<"Summarise">) {
+  const hide = Effect.fnUntraced(function* (run: Run, { isForced, split: { covered, through } }: Of<"Summarise">) {
     yield* run.handover.boundary
     yield* confirm(run)
     const { lease, task } = run.claim
-    const { call, content } = yield* models.summary(task, covered)
+    const { call, content } = yield* patiently(run, (waiting) =>
+      models.summary(task, covered, isForced ? Option.some(waiting) : Option.none())
+    )
     const parentId = covered.summary._tag === "Some" ? covered.summary.value.id : null
     const id = yield* conversations.summarize(lease, { content, parentId, through }, call)
     return { summary: { id, content }, call }

@@ -46,8 +46,8 @@ export const thinOut = (
   return { entries: without(entries, target - shown.omitted), shown: { total, omitted: target } }
 }
 
-/** Media of a request are given up in blocks of this size, for the same reason. */
-const mediaBlock = 10
+/** Pictures of a request are given up in blocks, for the same reason; half of them stay where few are taken. */
+const mediaBlock = (images: number): number => Math.max(1, Math.min(10, Math.floor(images / 2)))
 
 /**
  * Leaves out pictures, oldest first, until the entries hold at most `limits.images` of them and `limits.bytes` of base64 data; then documents.
@@ -60,13 +60,13 @@ export const withinLimits = (
   const sizes = entries.flatMap((entry) => entry.content.flatMap(picturesIn)).map(({ source }) => source.data.length)
   const documents = entries.flatMap((entry) => entry.content.flatMap(documentsIn))
   let bytes = sizes.reduce((sum, size) => sum + size, 0) + documents.reduce((sum, size) => sum + size, 0)
+  const block = mediaBlock(limits.images)
   let drop = 0
   while (drop < sizes.length && (sizes.length - drop > limits.images || bytes > limits.bytes)) {
     bytes -= sizes[drop] ?? 0
     drop++
   }
-  const fewer =
-    drop === 0 ? entries : without(entries, Math.min(sizes.length, Math.ceil(drop / mediaBlock) * mediaBlock))
+  const fewer = drop === 0 ? entries : without(entries, Math.min(sizes.length, Math.ceil(drop / block) * block))
   return bytes <= limits.bytes ? fewer : withoutDocuments(fewer, bytes - limits.bytes)
 }
 

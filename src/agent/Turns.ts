@@ -1,8 +1,10 @@
-import type { DateTime, Option } from "effect"
+import { hash } from "node:crypto"
+import { type DateTime, type Option, Predicate } from "effect"
 import {
   type ContentBlock,
   type ToolResultBlock,
   type ToolResultContent,
+  type ToolUseBlock,
   text,
   toolResult,
   type UserActionBlock
@@ -15,6 +17,9 @@ import { goOn, screenNote, timeNote, usualScreen } from "./Prompt.ts"
 
 const noBeginning = "(The beginning of this conversation is missing.)"
 
+/** To be raised by a release that shows the same rows otherwise: reasoning is bound to what the model read before it. */
+export const rendering = 2
+
 /** The model that is to read the turns, and a digest of what it is sent before them. */
 export interface Reader {
   readonly provider: string
@@ -23,6 +28,8 @@ export interface Reader {
   /** When the model is asked, and the person's time zone. */
   readonly now: DateTime.Utc
   readonly timeZone: DateTime.TimeZone
+  /** Ids of replies whose reasoning a provider has refused to take back. */
+  readonly refused: ReadonlySet<string>
 }
 
 /** A conversation for a model, and the digest of all that the model reads of it. */
@@ -69,9 +76,11 @@ export const toTurns = (conversation: Conversation, reader: Reader): Rendered =>
       const seen = new Map<string, string>()
       endTurn(entry.origin?.askedAt ?? null)
       const isReadable = mayReadAgain(entry, reader, prefix.digest)
-      const reply = entry.content.flatMap((block) =>
-        isOfAssistant(block) && (isReadable || !isReasoning(block)) ? withFreshId(block, seen, usedIds) : []
-      )
+      const isOwn = wrote(entry, reader)
+      const reply = entry.content.flatMap((block): ReadonlyArray<ContentBlock> => {
+        if (!isOfAssistant(block) || (isReasoning(block) && !isReadable)) return []
+        return block.type === "tool_use" ? shownCall(block, isOwn, seen, usedIds) : [block]
+      })
       add("assistant", reply)
       heard.push(
         ...[...seen].map(([id, freshId]) => {
@@ -114,8 +123,14 @@ class ScreenNotes {
   }
 }
 
-const mayReadAgain = ({ origin }: Entry, { model, provider }: Reader, prefix: string): boolean =>
-  origin !== null && origin.provider === provider && origin.model === model && origin.prefix === prefix
+const wrote = ({ origin }: Entry, { model, provider }: Reader): boolean =>
+  origin !== null && origin.provider === provider && origin.model === model
+
+/** Claude, behind a gateway too, binds its reasoning to everything that it had read; the others do not. */
+const isBound = ({ model, provider }: Reader): boolean => provider === "anthropic" || /claude|anthropic/i.test(model)
+
+const mayReadAgain = (entry: Entry, reader: Reader, prefix: string): boolean =>
+  wrote(entry, reader) && (!isBound(reader) || entry.origin?.prefix === prefix) && !reader.refused.has(entry.id)
 
 const isReasoning = ({ type }: ContentBlock): boolean => type === "thinking" || type === "redacted_thinking"
 
@@ -150,33 +165,47 @@ const isOfAssistant = (block: ContentBlock): boolean =>
   block.type === "redacted_thinking"
 
 /**
- * Providers want ids to be unique in a conversation: an id that an earlier reply used gets a suffix, and a second call
- * with an id of the same reply is left out. `seen` maps the ids of this reply to what they became. Ids and names have only
- * the characters and the length that every provider takes, and the input is an object.
+ * A call as a model may read it; `seen` maps the ids of its reply to what they became, and a second call with an id of the same reply is
+ * left out. The model that made the call gets it back as it was: a gateway may carry a signature in its id. Another one gets an id that all
+ * providers take, and nothing of what was attached. Names have only the characters that every provider takes, and the input is an object.
  */
-const withFreshId = (
-  block: ContentBlock,
+const shownCall = (
+  block: ToolUseBlock,
+  isOwn: boolean,
   seen: Map<string, string>,
   usedIds: Set<string>
-): ReadonlyArray<ContentBlock> => {
-  if (block.type !== "tool_use") return [block]
+): ReadonlyArray<ToolUseBlock> => {
   if (seen.has(block.id)) return []
-  const plainId = block.id.replaceAll(/[^A-Za-z0-9_-]/g, "_").slice(0, 48)
-  let freshId = plainId
-  for (let suffix = 2; usedIds.has(freshId); suffix++) freshId = `${plainId}_${suffix}`
-  usedIds.add(freshId)
-  seen.set(block.id, freshId)
+  let id = isOwn ? block.id : idForOthers(block.id)
+  for (let suffix = 2; usedIds.has(id); suffix++) id = idForOthers(`${block.id} ${suffix}`)
+  usedIds.add(id)
+  seen.set(block.id, id)
   const known = presentable.get(block)
-  if (known?.id === freshId) return [known]
+  if (known?.id === id && known.isOwn === isOwn) return [known.shown]
+  const { extra, ...rest } = block
   const name = block.name.replaceAll(/[^A-Za-z0-9_-]/g, "_").slice(0, 64) || "unnamed"
-  const isRecord = typeof block.input === "object" && block.input !== null && !Array.isArray(block.input)
-  const shown = { ...block, id: freshId, name, input: isRecord ? block.input : {} }
-  presentable.set(block, shown)
+  const input = Predicate.isObject(block.input) ? block.input : {}
+  const shown = { ...rest, id, name, input, ...(isOwn && extra !== undefined ? { extra } : {}) }
+  presentable.set(block, { id, isOwn, shown })
   return [shown]
 }
 
+/**
+ * Nine letters and digits are all that Mistral takes (mistral-common, `InvalidToolCallIdException`), and the other providers take them, too.
+ * Ids of that kind stay as they are.
+ */
+const idForOthers = (id: string): string =>
+  /^[A-Za-z0-9]{9}$/.test(id)
+    ? id
+    : hash("sha256", id, "base64")
+        .replaceAll(/[^A-Za-z0-9]/g, "")
+        .slice(0, 9)
+
 /** Calls as they were last shown: the same objects again, whose digests are known. */
-const presentable = new WeakMap<ContentBlock, ContentBlock & { readonly id: string }>()
+const presentable = new WeakMap<
+  ToolUseBlock,
+  { readonly id: string; readonly isOwn: boolean; readonly shown: ToolUseBlock }
+>()
 
 const userBlocks = (block: ContentBlock, answered: ReadonlySet<ToolResultBlock>): ReadonlyArray<ContentBlock> => {
   switch (block.type) {
@@ -200,3 +229,17 @@ const userAction = (block: UserActionBlock): ReadonlyArray<ContentBlock> =>
   block.content.map((item) =>
     item.type === "image" ? item : text(`User performed action: ${item.name}\n${JSON.stringify(item.input)}`)
   )
+
+/** The turns with calls and results in words: a request without tools may hold none (platform.claude.com/docs/en/api/messages). */
+export const withoutTools = (turns: ReadonlyArray<Turn>): ReadonlyArray<Turn> =>
+  turns.map(({ content, role }) => ({
+    role,
+    content: content.flatMap((block): ReadonlyArray<ContentBlock> => {
+      if (block.type === "tool_use") return [text(`(Called ${block.name} with ${JSON.stringify(block.input)}.)`)]
+      return block.type === "tool_result"
+        ? [text("(Its result:)"), ...block.content]
+        : isReasoning(block)
+          ? []
+          : [block]
+    })
+  }))

@@ -19,11 +19,12 @@ export const DocumentBlock = Schema.Struct({
   source: Base64Source
 })
 
-/** `input` is an object by contract; older rows hold null for tools without parameters. */
+/** `input` is an object by contract; older rows hold null for tools without parameters. `extra` (ours): see `Attached`. */
 export const ToolUseBlock = Schema.Struct({
   id: Schema.String,
   name: Schema.String,
   type: Schema.Literal("tool_use"),
+  extra: Schema.optionalKey(Schema.String),
   input: Schema.Json
 })
 
@@ -38,10 +39,11 @@ export const ToolResultBlock = Schema.Struct({
 
 /**
  * The model's reasoning; the signature lets its provider take it back in later requests. OpenAI's is stored as the original does: encrypted
- * as `thinking`, its id as `signature`; what there is to read of it is the `summary` (ours).
+ * as `thinking`, its id as `signature`; what there is to read of it is the `summary` (ours). `extra` (ours): see `Attached`.
  */
 export const ThinkingBlock = Schema.Struct({
   type: Schema.Literal("thinking"),
+  extra: Schema.optionalKey(Schema.String),
   summary: Schema.optionalKey(Schema.String),
   thinking: Schema.String,
   signature: Schema.String

@@ -4,6 +4,7 @@ import { boundedJson } from "../database/StorableJson.ts"
 import { integerOf, shortened, toInteger } from "../domain/Bounds.ts"
 import type { ContentBlock, ToolUseBlock } from "../domain/ContentBlock.ts"
 import type { Model } from "../domain/Model.ts"
+import { type Attached, attachedTo, inStoredOrder, toExtra } from "./Attached.ts"
 import { type ListedModel, ModelError, type ModelReply } from "./LanguageModel.ts"
 import type { Price } from "./ModelPrices.ts"
 import { withoutKeys } from "./OpenAIErrors.ts"
@@ -41,18 +42,21 @@ export const decodeAnswer = <S extends Schema.Constraint & { readonly DecodingSe
 /** Characters of an answer in an error: more than is shown of it once the service's own keys are taken out, as a part of one is not found. */
 const quoted = 4_096
 
-/** An answer that can't be read. `whose`: "OpenAI's"; a text in place of JSON is a gateway's page, and has no shape. */
+/** An answer that can't be read. `whose`: "OpenAI's". A text that is no web page came from a connection that broke off, and has no shape. */
 export const unexpectedShape = (whose: string, answer: unknown): ModelError => {
   const json = boundedAnswer(answer)
   const shown = shortened(withoutKeys(typeof json === "string" ? json : JSON.stringify(json)), quoted)
+  const isPage = typeof json === "string" && /^\s*<(!doctype|html|head|body)/i.test(json)
+  const told = isPage ? `is a web page (HTML), so that its URL is not that of an API` : "has an unexpected shape"
   return new ModelError({
     reason: "Unavailable",
-    message: `${whose} answer has an unexpected shape: ${shown}`,
-    ...(typeof json === "string"
-      ? {}
-      : { shape: Predicate.isObject(json) ? shortened(Object.keys(json).sort().join(), quoted) : shown })
+    message: `${whose} answer ${told}: ${shown}`,
+    ...(isPage ? { shape: "web page" } : typeof json === "string" ? {} : { shape: shapeOf(json, shown) })
   })
 }
+
+const shapeOf = (json: Schema.Json, shown: string): string =>
+  Predicate.isObject(json) ? shortened(Object.keys(json).sort().join(), quoted) : shown
 
 /** A count of tokens at a path of a provider's statistics; 0 where there is no number. Statistics never fail an answer. */
 export const tokensAt = (usage: unknown, ...path: ReadonlyArray<string>): number =>
@@ -107,7 +111,7 @@ const boundedBlock = (block: ContentBlock, ids: Set<string>): ReadonlyArray<Cont
     case "tool_use":
       return ids.size >= replyLimits.calls ? [] : [boundedCall(block, ids)]
     case "thinking":
-      return block.thinking.length + block.signature.length > replyLimits.reasoning ? [] : [block]
+      return lengthOf(block.thinking, block.signature, block.extra) > replyLimits.reasoning ? [] : [block]
     case "redacted_thinking":
       return block.data.length > replyLimits.reasoning ? [] : [block]
     default:
@@ -115,12 +119,35 @@ const boundedBlock = (block: ContentBlock, ids: Set<string>): ReadonlyArray<Cont
   }
 }
 
+const lengthOf = (...texts: ReadonlyArray<string | undefined>): number =>
+  texts.reduce((sum, one) => sum + (one?.length ?? 0), 0)
+
 /** Ids are unique in a reply, as each call is answered by its id. */
-const boundedCall = ({ id, input, name }: ToolUseBlock, ids: Set<string>): ToolUseBlock => {
+const boundedCall = (block: ToolUseBlock, ids: Set<string>): ToolUseBlock => {
+  const { id, name } = block
   const isUsable = id !== "" && id.length <= replyLimits.id && !ids.has(id)
   const own = isUsable ? id : `call_${randomUUID().replaceAll("-", "")}`
   ids.add(own)
-  return { id: own, name: shortened(name, replyLimits.name) || "unnamed", type: "tool_use", input: toInput(input) }
+  const input = inStoredOrder(toInput(block.input))
+  const attached = { ...attachedTo(block), ...asWritten(block.input, input) }
+  return {
+    id: own,
+    name: shortened(name, replyLimits.name) || "unnamed",
+    type: "tool_use",
+    ...toExtra(attached),
+    input
+  }
+}
+
+/** The arguments as the model wrote them, where what is stored of them has another text. */
+const asWritten = (given: Schema.Json, input: Schema.Json): Attached => {
+  const written = typeof given === "string" ? given : JSON.stringify(given)
+  const stored = JSON.stringify(input)
+  const isSame = Option.exists(parseJson(written), (value) => {
+    const json = boundedJson(value, inputLimits)
+    return Predicate.isObject(json) && JSON.stringify(inStoredOrder(json)) === stored
+  })
+  return written !== stored && isSame ? { arguments: written } : {}
 }
 
 /** Of a list of models: its length, names in characters, and windows in tokens. */

@@ -1,7 +1,7 @@
 import type AnthropicClient from "@anthropic-ai/sdk"
 import { Option, Schema } from "effect"
 import { ModelError, retryAfter } from "./LanguageModel.ts"
-import { isTooLong } from "./Overflow.ts"
+import { isTooLong, refusedPart } from "./Wordings.ts"
 
 const decodeProblem = Schema.decodeUnknownOption(
   Schema.Struct({
@@ -30,5 +30,6 @@ export const toModelError = (problem: InstanceType<typeof AnthropicClient.APIErr
   if (status === 529) return error("Overloaded")
   if (status === 401 || status === 403) return error("Unauthorized")
   if (isTooLong(status, message)) return error("ContextTooLong")
-  return error(status === 408 || status >= 500 ? "Unavailable" : "InvalidRequest")
+  if (status === 408 || status >= 500) return error("Unavailable")
+  return new ModelError({ reason: "InvalidRequest", message: `Anthropic: ${message}`, ...refusedPart(message) })
 }

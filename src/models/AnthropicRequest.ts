@@ -1,6 +1,7 @@
 import type AnthropicClient from "@anthropic-ai/sdk"
 import { Schema } from "effect"
 import type { ContentBlock, DocumentBlock, ToolResultContent } from "../domain/ContentBlock.ts"
+import { inputOf } from "./Attached.ts"
 import type { ModelRequest, ToolDefinition, Turn } from "./LanguageModel.ts"
 
 /** For stored tasks that name no model (golden/agent-model-without-name.json). */
@@ -16,11 +17,18 @@ export const toParams = (request: ModelRequest): AnthropicClient.MessageCreatePa
   max_tokens: maxTokens,
   system: [{ type: "text", text: request.system, ...cached }],
   messages: request.turns.map((turn, index) => toMessage(turn, index === request.turns.length - 1)),
-  tools: request.tools.map((tool, index) => toTool(tool, index === request.tools.length - 1)),
-  ...(request.toolChoice === "none" ? { tool_choice: { type: "none" } } : {}),
+  ...(request.tools.length === 0 ? {} : toolsOf(request)),
   ...(request.effort !== undefined && takesEffort(request.model ?? defaultModel)
     ? { output_config: { effort: request.effort } }
     : {})
+})
+
+const toolsOf = ({
+  toolChoice,
+  tools
+}: ModelRequest): Pick<AnthropicClient.MessageCreateParams, "tools" | "tool_choice"> => ({
+  tools: tools.map((tool, index) => toTool(tool, index === tools.length - 1)),
+  ...(toolChoice === "none" ? { tool_choice: { type: "none" } } : {})
 })
 
 /** platform.claude.com/docs/en/build-with-claude/effort: from Opus 4.5 and Sonnet 4.6 on; older ones refuse it. Names that say nothing are tried. */
@@ -55,7 +63,7 @@ const toBlock = (block: ContentBlock): AnthropicClient.ContentBlockParam => {
         ...(block.is_error === true ? { is_error: true } : {})
       }
     case "tool_use":
-      return { type: "tool_use", id: block.id, name: block.name, input: block.input ?? {} }
+      return { type: "tool_use", id: block.id, name: block.name, input: inputOf(block) }
     case "thinking":
       return { type: "thinking", thinking: block.thinking, signature: block.signature }
     case "redacted_thinking":

@@ -55,7 +55,7 @@ const longestMessage = 1_000
  * repeat the key in them.
  */
 const guarded = (keys: ReadonlyArray<string>, language: LanguageModel): LanguageModel => {
-  const presentable = ({ message, reason, retryAfter, shape }: ModelError) =>
+  const presentable = ({ message, reason, refuses, retryAfter, shape }: ModelError) =>
     new ModelError({
       reason,
       message: shortened(
@@ -63,7 +63,8 @@ const guarded = (keys: ReadonlyArray<string>, language: LanguageModel): Language
         longestMessage
       ),
       ...(retryAfter === undefined ? {} : { retryAfter }),
-      ...(shape === undefined ? {} : { shape })
+      ...(shape === undefined ? {} : { shape }),
+      ...(refuses === undefined ? {} : { refuses })
     })
   const generate = withEffort(language.generate)
   return {

@@ -68,8 +68,10 @@ export const make = (options: { readonly apiKey: Redacted.Redacted; readonly bas
               abortSignal,
               systemInstruction: request.system,
               ...toThinking(request, model, ThinkingLevel),
-              tools: [{ functionDeclarations: request.tools.map(toDeclaration) }],
-              ...(request.toolChoice === "none"
+              ...(request.tools.length === 0
+                ? {}
+                : { tools: [{ functionDeclarations: request.tools.map(toDeclaration) }] }),
+              ...(request.toolChoice === "none" && request.tools.length > 0
                 ? { toolConfig: { functionCallingConfig: { mode: FunctionCallingConfigMode.NONE } } }
                 : {})
             }

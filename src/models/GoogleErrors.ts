@@ -1,6 +1,6 @@
 import { Option, Schema } from "effect"
 import { ModelError, retryAfter } from "./LanguageModel.ts"
-import { isTooLong } from "./Overflow.ts"
+import { isTooLong, refusedPart } from "./Wordings.ts"
 
 /** What Google's error answers mean: ai.google.dev/gemini-api/docs/troubleshooting, and google/rpc/error_details.proto for the details. */
 
@@ -62,5 +62,6 @@ export const toModelError = (status: number, body: string): ModelError => {
   if (status === 401 || status === 403 || reasons.includes("API_KEY_INVALID")) return error("Unauthorized")
   if (isTooLong(status, message)) return error("ContextTooLong")
   if (status === 503) return error("Overloaded")
-  return error(status === 408 || status >= 500 ? "Unavailable" : "InvalidRequest")
+  if (status === 408 || status >= 500) return error("Unavailable")
+  return new ModelError({ reason: "InvalidRequest", message: `Google: ${message}`, ...refusedPart(message) })
 }

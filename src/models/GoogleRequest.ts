@@ -7,6 +7,7 @@ import type {
   ToolResultBlock,
   ToolResultContent
 } from "../domain/ContentBlock.ts"
+import { inputOf } from "./Attached.ts"
 import type { ModelRequest, ToolDefinition, Turn } from "./LanguageModel.ts"
 
 /** How turns and tools are said to Gemini: ai.google.dev/gemini-api/docs/function-calling and /thought-signatures. */
@@ -70,15 +71,12 @@ const toModelParts = (blocks: ReadonlyArray<ContentBlock>, isOlderModel: boolean
     } else if (block.type === "text") {
       parts.push(signed({ text: block.text }))
     } else if (block.type === "tool_use") {
-      parts.push(signed({ functionCall: { id: block.id, name: block.name, args: toArguments(block.input) } }))
+      parts.push(signed({ functionCall: { id: block.id, name: block.name, args: inputOf(block) } }))
     }
   }
   if (signature !== undefined) parts.push(signed({ text: "" }))
   return parts
 }
-
-const toArguments = (input: Schema.Json): Record<string, unknown> =>
-  typeof input === "object" && input !== null && !Array.isArray(input) ? { ...input } : {}
 
 interface UserParts {
   readonly responses: Array<Part>

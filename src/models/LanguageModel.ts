@@ -26,6 +26,7 @@ export interface ModelRequest {
   readonly model: string | undefined
   readonly system: string
   readonly turns: ReadonlyArray<Turn>
+  /** Empty where a model calls tools though it is told not to; then `turns` hold no calls. */
   readonly tools: ReadonlyArray<ToolDefinition>
   /** `none`: the model is to answer in words; the tools stay in the request, because calls and results refer to them. */
   readonly toolChoice: "auto" | "none"
@@ -40,8 +41,8 @@ export interface ModelReply {
 }
 
 /**
- * A call that gave no answer. `retryAfter` is in ms, where the provider said it. `shape`: the answer was JSON that is no answer; it tells equal
- * ones.
+ * A call that gave no answer. `retryAfter` is in ms, where the provider said it. `shape`: the answer was no answer; it tells equal ones.
+ * `refuses`: the same request is taken without what the provider named.
  */
 export class ModelError extends Schema.TaggedError<ModelError>()("ModelError", {
   reason: Schema.Literals([
@@ -56,7 +57,14 @@ export class ModelError extends Schema.TaggedError<ModelError>()("ModelError", {
   ]),
   message: Schema.String,
   retryAfter: Schema.optionalKey(Schema.Finite),
-  shape: Schema.optionalKey(Schema.String)
+  shape: Schema.optionalKey(Schema.String),
+  refuses: Schema.optionalKey(
+    Schema.Union([
+      Schema.TaggedStruct("Reasoning", {}),
+      /** More than so many. */
+      Schema.TaggedStruct("Images", { beyond: Schema.Finite })
+    ])
+  )
 }) {
   /** Whether the same request may work a while later. */
   get isTransient(): boolean {

@@ -2,7 +2,7 @@ import { Option, Schema } from "effect"
 import type OpenAI from "openai"
 import { shortened } from "../domain/Bounds.ts"
 import { ModelError, retryAfter } from "./LanguageModel.ts"
-import { isTooLong } from "./Overflow.ts"
+import { isTooLong } from "./Wordings.ts"
 
 /** An error that OpenAI answered with, or a connection that failed (no status). */
 export class OpenAIProblem extends Schema.TaggedError<OpenAIProblem>()("OpenAIProblem", {
@@ -19,6 +19,8 @@ export class OpenAIProblem extends Schema.TaggedError<OpenAIProblem>()("OpenAIPr
 const Field = Schema.optionalKey(Schema.Unknown)
 const Body = Schema.Struct({ message: Field, type: Field, code: Field, param: Field, metadata: Field })
 const decodeBody = Schema.decodeUnknownOption(Body)
+/** Google's endpoint puts its error into a list. */
+const decodeList = Schema.decodeUnknownOption(Schema.Tuple([Schema.Struct({ error: Body })]))
 
 /** OpenRouter's: the words of the provider behind it, and the headers of its own limit. */
 const Metadata = Schema.Struct({ raw: Field, headers: Field })
@@ -30,7 +32,10 @@ const wordsIn = (value: unknown): string | undefined =>
 
 /** What the SDK throws, in our words. Codes are texts or numbers. */
 export const toProblem = (error: InstanceType<typeof OpenAI.APIError>): OpenAIProblem => {
-  const { metadata, ...body } = Option.getOrElse(decodeBody(error.error), (): typeof Body.Type => ({}))
+  const { metadata, ...body } = Option.getOrElse(
+    Option.orElse(decodeBody(error.error), () => Option.map(decodeList(error.error), ([first]) => first.error)),
+    (): typeof Body.Type => ({})
+  )
   const { headers, raw } = Option.getOrElse(decodeMetadata(metadata), (): typeof Metadata.Type => ({}))
   const given = Object.entries(body).flatMap(([key, value]) => {
     const words = wordsIn(value)

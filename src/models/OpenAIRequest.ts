@@ -9,6 +9,7 @@ import type {
   ToolResultBlock,
   ToolResultContent
 } from "../domain/ContentBlock.ts"
+import { argumentsOf } from "./Attached.ts"
 import type { ModelRequest, ToolDefinition, Turn } from "./LanguageModel.ts"
 import { defaultModel, isReasoningId, type ModelTraits, traitsOf } from "./OpenAIModels.ts"
 
@@ -50,8 +51,7 @@ export const toBody = (request: ModelRequest, asked: Asked): Body => {
     input: request.turns.flatMap((turn) =>
       turn.role === "user" ? toUserItems(turn, traits) : toReplyItems(turn, traits, asked)
     ),
-    tools: request.tools.map(toTool),
-    tool_choice: request.toolChoice,
+    ...(request.tools.length === 0 ? {} : { tools: request.tools.map(toTool), tool_choice: request.toolChoice }),
     max_output_tokens: traits.reasons ? maxTokens.reasoning : maxTokens.other,
     prompt_cache_key: cacheKey(request),
     ...(traits.reasons
@@ -168,9 +168,7 @@ const toReplyItems = ({ content }: Turn, traits: ModelTraits, asked: Asked): Rea
           }
         ]
       case "tool_use":
-        return [
-          { type: "function_call", call_id: block.id, name: block.name, arguments: JSON.stringify(block.input ?? {}) }
-        ]
+        return [{ type: "function_call", call_id: block.id, name: block.name, arguments: argumentsOf(block) }]
       case "thinking":
         return traits.reasons && asked.earlier ? toReasoning(block, content.slice(index + 1)) : []
       default:

@@ -1,7 +1,7 @@
 import { ModelError, retryAfter } from "./LanguageModel.ts"
 import type { OpenAIProblem } from "./OpenAIErrors.ts"
 import { withoutKeys } from "./OpenAIErrors.ts"
-import { isTooLong } from "./Overflow.ts"
+import { isTooLong, refusedPart } from "./Wordings.ts"
 
 /** LiteLLM's budgets, OpenAI's and OpenRouter's credits. */
 const noMoney = /insufficient_quota|billing_hard_limit|insufficient credits|exceeded ?budget|budget has been exceeded/i
@@ -16,7 +16,8 @@ export const toModelError = (problem: OpenAIProblem): ModelError =>
   new ModelError({
     reason: reasonOf(problem),
     message: `LLM proxy: ${withoutKeys(problem.message)}`,
-    ...retryAfter(problem.retryAfter)
+    ...retryAfter(problem.retryAfter),
+    ...refusedPart(problem.message)
   })
 
 const reasonOf = ({ code = "", message, status, type = "" }: OpenAIProblem): ModelError["reason"] => {

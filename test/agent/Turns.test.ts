@@ -16,7 +16,8 @@ const reader: Reader = {
   model: "m",
   preamble: "p",
   now: DateTime.makeUnsafe("2026-11-29T22:30:00Z"),
-  timeZone
+  timeZone,
+  refused: new Set()
 }
 
 /** Few ids, so that they repeat, and one that no provider takes. */

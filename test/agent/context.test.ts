@@ -66,6 +66,23 @@ layer(Stage.layer({ BYTEBOT_KEEP_SCREENSHOTS: "3" }), { timeout: "60 seconds", e
       })
     )
 
+    test.effect("reasoning that is refused is left out from then on, and what comes after it comes back", () =>
+      Effect.gen(function* () {
+        yield* reset
+        const { model } = yield* Stage
+        const words = "messages.1.content.0: Invalid `signature` in `thinking` block"
+        const refusal: Scripted = { status: 400, error: { type: "invalid_request_error", message: words } }
+        model.enqueue(wait(1), refusal, wait(2), wait(3), finish)
+        const id = yield* createTask("keys have changed")
+        yield* untilStatus(id, "COMPLETED")
+        assert.deepStrictEqual(yield* refusals, [])
+        assert.deepStrictEqual(
+          model.requests.map(({ body }) => occurrences(body, `"thinking":"hm"`)),
+          [0, 1, 0, 1, 2]
+        )
+      })
+    )
+
     test.effect("summaries nest, keep calls with their results, and hide what they cover", () =>
       Effect.gen(function* () {
         yield* reset

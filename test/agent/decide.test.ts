@@ -55,7 +55,7 @@ class World {
       { _tag: "Nudge", text: "any" },
       { _tag: "AskModel", conversation: this.conversation() },
       { _tag: "StoreReply", content: this.reply().content, call },
-      { _tag: "Summarise", split: { covered: this.conversation(), left: [], through: 1n } },
+      { _tag: "Summarise", split: { covered: this.conversation(), left: [], through: 1n }, isForced: false },
       { _tag: "RunTool", reply: this.reply(), index: 0, before: undefined },
       { _tag: "StoreResults", reply: this.reply(), results: [], end: undefined },
       { _tag: "ReadNews", after: 0n, own: [] },

@@ -60,6 +60,14 @@ layer(Stage.layer(), { timeout: "60 seconds", excludeTestServices: true })("pati
   }
 })
 
+const answer = {
+  id: "msg_1",
+  type: "message",
+  role: "assistant",
+  model: "m",
+  usage: { input_tokens: 1, output_tokens: 1 }
+}
+
 layer(
   Stage.layer({
     BYTEBOT_MODEL_FALLBACKS: "openai/gpt-6-sol, anthropic/claude-haiku-5-5",
@@ -89,6 +97,27 @@ layer(
       assert.deepStrictEqual(thoughts, [false, true, false, true])
       assert.deepStrictEqual(model.rejected, [])
     })
+  )
+
+  test.effect(
+    "what a model refuses to do is asked of the next one; if that refuses too, the first one's words are told",
+    () =>
+      Effect.gen(function* () {
+        yield* reset
+        const { model } = yield* Stage
+        const details = { type: "refusal", category: "cyber", explanation: "This is a test." }
+        const refusing: Scripted = { raw: { ...answer, content: [], stop_reason: "refusal", stop_details: details } }
+        model.enqueue(refusing)
+        const opus = { model: { provider: "anthropic", name: "claude-opus-5" } }
+        yield* untilStatus(yield* createTask("allowed elsewhere", opus), "COMPLETED")
+        model.enqueue(refusing, { raw: { ...answer, content: [], stop_reason: "refusal" } })
+        const { error } = yield* untilStatus(yield* createTask("allowed nowhere", opus), "FAILED")
+        assert.match(error ?? "", /refused.*cyber.*This is a test/)
+        assert.deepStrictEqual(
+          model.requests.map(({ body }) => body.model),
+          ["claude-opus-5", "claude-haiku-5-5", "claude-opus-5", "claude-haiku-5-5"]
+        )
+      })
   )
 
   test.effect("a fallback for which the conversation is too long hides nothing of it and gives way", () =>

@@ -71,7 +71,7 @@ layer(
     })
   )
 
-  test.effect("Claude behind a proxy gets cache marks; reasoning is stored, and not sent back", () =>
+  test.effect("Claude behind a proxy gets cache marks, and its reasoning back", () =>
     Effect.gen(function* () {
       const proxy = yield* start
       proxy.enqueue({
@@ -85,7 +85,7 @@ layer(
       assert.deepStrictEqual(yield* errors, [])
       const sent = JSON.stringify(proxy.requests[1]?.body)
       assert.strictEqual(sent.split(`"cache_control":{"type":"ephemeral"}`).length - 1, 2)
-      assert.notInclude(sent, `"hm"`)
+      assert.include(sent, `"reasoning_content":"hm"`)
       assert.deepStrictEqual(
         (yield* messagesOf(id))[1]?.content.map(({ type }) => type),
         ["thinking", "tool_use"]
@@ -157,6 +157,58 @@ layer(
     )
   }
 
+  test.effect("a web page in place of an answer fails the task after three tries", () =>
+    Effect.gen(function* () {
+      const proxy = yield* start
+      proxy.setDefault({ raw: "<!doctype html><html></html>", headers: { "content-type": "text/html" } })
+      const id = yield* createTask("page", model("qwen"))
+      assert.match((yield* untilStatus(id, "FAILED")).error ?? "", /web page/)
+      // The first try asks below /v1, too.
+      assert.strictEqual(proxy.requests.length, 4)
+    })
+  )
+
+  const overflow: Scripted = { status: 400, error: { type: "x", message: "maximum context length is 8192 tokens" } }
+  const summary: Scripted = { content: [{ type: "text", text: "SHORTER" }] }
+  const wait = calling(["computer_wait", { duration: 1 }])
+  const troubles: Readonly<Record<string, readonly [Scripted, Scripted]>> = {
+    "an overloaded server": [{ status: 503, error: { type: "x", message: "busy" } }, summary],
+    // github.com/ollama/ollama/issues/17921
+    "a call of a tool, though none is wanted": [wait, summary],
+    "words in the field of the reasoning": [
+      { content: [{ type: "thinking", thinking: "SHORTER" }] },
+      { content: [{ type: "thinking", thinking: "SHORTER" }] }
+    ]
+  }
+  for (const [name, replies] of Object.entries(troubles)) {
+    test.effect(`a summary without which there is no going on survives ${name}`, () =>
+      Effect.gen(function* () {
+        const proxy = yield* start
+        proxy.enqueue(wait, overflow, ...replies)
+        const id = yield* createTask("summary", model("qwen"))
+        yield* untilStatus(id, "COMPLETED")
+        assert.include(JSON.stringify(proxy.requests.at(-1)?.body.messages[1]), "SHORTER")
+        // An answer without words is asked for again without tools.
+        const isAskedSo = name !== "an overloaded server"
+        assert.strictEqual(proxy.requests[3]?.body.tools === undefined, isAskedSo)
+        assert.deepStrictEqual(yield* errors, [])
+      })
+    )
+  }
+
+  test.effect("a refusal in unknown words has a long conversation shortened, once", () =>
+    Effect.gen(function* () {
+      const proxy = yield* start
+      const odd: Scripted = { status: 400, error: { type: "x", message: "E1017" } }
+      const waits = Array.from({ length: 10 }, (_, index) => calling(["computer_wait", { duration: index + 1 }]))
+      proxy.enqueue(...waits, odd, summary, odd)
+      const id = yield* createTask("odd", model("qwen"))
+      assert.match((yield* untilStatus(id, "FAILED")).error ?? "", /E1017/)
+      assert.strictEqual(proxy.requests.length, 13)
+      assert.include(JSON.stringify(proxy.requests[12]?.body.messages[1]), "SHORTER")
+    })
+  )
+
   test.effect("a retry waits until the instant that OpenRouter names", () =>
     Effect.gen(function* () {
       const proxy = yield* start
@@ -177,7 +229,7 @@ layer(
     })
   )
 
-  /** The words of each server with the status that it gives them; sources are in src/models/Overflow.ts. */
+  /** The words of each server with the status that it gives them; sources are in src/models/Wordings.ts. */
   const tooLong: ReadonlyArray<readonly [status: number, message: string]> = [
     [400, "litellm.ContextWindowExceededError: too much"],
     [400, "This model's maximum context length is 8192 tokens."],
@@ -214,14 +266,19 @@ layer(
   }
 })
 
-for (const suffix of ["", "/v1"]) {
+const places: ReadonlyArray<readonly [name: string, onlyV1: true | "LM Studio", suffix: string]> = [
+  ["an endpoint with /v1 alone, given without it", true, ""],
+  ["an endpoint with /v1 alone, given with it", true, "/v1"],
+  ["LM Studio, given without /v1", "LM Studio", ""]
+]
+for (const [name, onlyV1, suffix] of places) {
   layer(
-    Gateway.layer({ onlyV1: true, models: ["qwen"] }, (url) => ({ BYTEBOT_LLM_PROXY_URL: `${url}${suffix}` })),
+    Gateway.layer({ onlyV1, models: ["qwen"] }, (url) => ({ BYTEBOT_LLM_PROXY_URL: `${url}${suffix}` })),
     {
       timeout: "60 seconds",
       excludeTestServices: true
     }
-  )(`an endpoint with /v1 alone, given ${suffix === "" ? "without" : "with"} it`, (test) => {
+  )(name, (test) => {
     test.effect("lists its models and runs tasks", () =>
       Effect.gen(function* () {
         const proxy = yield* start

@@ -4,19 +4,23 @@ import { PromptCache, type PromptTokens } from "./openaiCache.ts"
 import { invalid } from "./openaiShape.ts"
 import { completion, errorBody } from "./proxyReplies.ts"
 import { type ChatRequest, checkChatRequest, firstUserText, hasTool } from "./proxyRequest.ts"
+import { rulesOf, type ServerKind } from "./proxyServers.ts"
 import { Rejection } from "./rejection.ts"
 
 /** An OpenAI-compatible proxy on the wire: LiteLLM (https://docs.litellm.ai), or an endpoint that knows paths under /v1 only. */
 
 export interface ProxyOptions extends ModelEmulatorOptions<ChatRequest> {
-  /** As Ollama, LM Studio and vLLM: nothing at the root, and no /model/info. */
-  readonly onlyV1?: boolean
+  /** As Ollama and vLLM: nothing at the root, and no /model/info. "LM Studio": an error in a 200 (github.com/lmstudio-ai/lmstudio-bug-tracker/issues/618). */
+  readonly onlyV1?: boolean | "LM Studio"
+  /** The endpoint whose own rules it has. */
+  readonly server?: ServerKind
 }
 export type ProxyEmulator = ModelEmulator<ChatRequest, PromptTokens>
 
 const ordinaryModels = ["anthropic/claude-opus-5-5", "ollama/qwen"]
 
-const dialect = ({ models, onlyV1 = false }: ProxyOptions): Dialect<ChatRequest, PromptTokens> => {
+const dialect = ({ models, onlyV1 = false, server }: ProxyOptions): Dialect<ChatRequest, PromptTokens> => {
+  const rules = rulesOf(server)
   const cache = new PromptCache()
   const offered = models ?? ordinaryModels
   return {
@@ -31,9 +35,10 @@ const dialect = ({ models, onlyV1 = false }: ProxyOptions): Dialect<ChatRequest,
     tooLarge: new Rejection(413, { type: "bad_request_error", message: "Request too large", param: null, code: "413" }),
     notJson: invalid(null, "Invalid JSON payload", null),
     understand: ({ body, method }, path) => {
-      const route = `${method} ${onlyV1 || path.startsWith("/v1/") ? path : `/v1${path}`}`
+      const route = `${method} ${onlyV1 !== false || path.startsWith("/v1/") ? path : `/v1${path}`}`
       if (route === "POST /v1/chat/completions") {
-        checkChatRequest(body)
+        checkChatRequest(body, rules.longestId)
+        rules.check(body.messages)
         if (models?.includes(body.model) === false) {
           throw invalid("model", `Invalid model name passed in model=${body.model}`, "400")
         }
@@ -42,15 +47,16 @@ const dialect = ({ models, onlyV1 = false }: ProxyOptions): Dialect<ChatRequest,
       if (route === "GET /v1/models") {
         return { answer: { object: "list", data: offered.map((id) => ({ id, object: "model", owned_by: "openai" })) } }
       }
-      if (route === "GET /v1/model/info" && !onlyV1) {
+      if (route === "GET /v1/model/info" && onlyV1 === false) {
         const entries = offered.map((model) => ({ model_name: model.split("/").at(-1), litellm_params: { model } }))
         return { answer: { data: entries } }
       }
+      if (onlyV1 === "LM Studio") return { answer: { error: `Unexpected endpoint or method. (${method} ${path})` } }
       throw new Rejection(404, { type: "not_found", message: "Not Found", param: null, code: "404" })
     },
     firstUserText,
     offers: hasTool,
-    send: (reply, call, response) => sendJson(response, 200, completion(reply, call.body, call.cacheRead)),
+    send: (reply, call, response) => sendJson(response, 200, completion(reply, call.body, call.cacheRead, rules)),
     errorBody: (error, status) => errorBody(error, status),
     reset: () => cache.clear()
   }

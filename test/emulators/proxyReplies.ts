@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto"
 import type { ErrorBody, MessageReply, ReplyUsage } from "./modelReplies.ts"
 import type { PromptTokens } from "./openaiCache.ts"
 import type { ChatRequest } from "./proxyRequest.ts"
+import type { AnswerRules } from "./proxyServers.ts"
 
 /** How a scripted reply becomes a chat completion, as LiteLLM sends it. */
 
@@ -11,7 +12,7 @@ const finishReasons: Readonly<Record<string, string>> = {
   content_filter: "content_filter"
 }
 
-export const completion = (reply: MessageReply, request: ChatRequest, prompt: PromptTokens) => {
+export const completion = (reply: MessageReply, request: ChatRequest, prompt: PromptTokens, rules: AnswerRules) => {
   const texts = reply.content.flatMap((block) => (block.type === "text" ? [block.text] : []))
   const thoughts = reply.content.flatMap((block) => (block.type === "thinking" ? [block.thinking] : []))
   const calls = reply.content.flatMap((block) => (block.type === "tool_use" ? [block] : []))
@@ -26,26 +27,32 @@ export const completion = (reply: MessageReply, request: ChatRequest, prompt: Pr
       {
         index: 0,
         finish_reason: finishReasons[stop] ?? "stop",
-        message: {
-          role: "assistant",
-          content: refuses || texts.length === 0 ? null : texts.join("\n\n"),
-          refusal: refuses ? texts.join(" ") || "I can't help with that." : null,
-          ...(thoughts.length === 0 ? {} : { reasoning_content: thoughts.join("\n") }),
-          ...(calls.length === 0
-            ? {}
-            : {
-                tool_calls: calls.map(({ id, input, name }) => ({
-                  id: id ?? `call_${randomBytes(12).toString("hex")}`,
-                  type: "function",
-                  function: { name, arguments: typeof input === "string" ? input : JSON.stringify(input) }
-                }))
-              })
-        }
+        message: rules.attach(
+          {
+            role: "assistant",
+            content: refuses || texts.length === 0 ? null : texts.join("\n\n"),
+            refusal: refuses ? texts.join(" ") || "I can't help with that." : null,
+            ...(calls.length === 0
+              ? {}
+              : {
+                  tool_calls: calls.map(({ id, input, name }, index) => ({
+                    id: id ?? rules.idOf(name, callsBefore(request) + index),
+                    type: "function",
+                    function: { name, arguments: typeof input === "string" ? input : JSON.stringify(input) },
+                    ...rules.sign(index)
+                  }))
+                })
+          },
+          thoughts.join("\n")
+        )
       }
     ],
     usage: usageOf(reply.usage, prompt)
   }
 }
+
+const callsBefore = ({ messages }: ChatRequest): number =>
+  messages.reduce((sum, { tool_calls }) => sum + (tool_calls ?? []).length, 0)
 
 const usageOf = (given: ReplyUsage | undefined, prompt: PromptTokens) => {
   const read = given === undefined ? prompt.cached : (given.cache_read_input_tokens ?? 0)

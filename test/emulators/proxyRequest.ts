@@ -30,9 +30,12 @@ export interface ChatRequest {
 export interface ChatMessage {
   readonly role: string
   readonly content?: unknown
+  readonly reasoning_content?: unknown
+  readonly reasoning_details?: unknown
   readonly tool_call_id?: string
   readonly tool_calls?: ReadonlyArray<{
     readonly id: string
+    readonly extra_content?: unknown
     readonly function: { readonly name: string; readonly arguments: string }
   }>
 }
@@ -62,21 +65,36 @@ const partTypes: Readonly<Record<string, ReadonlyArray<string>>> = {
   tool: ["text"]
 }
 
-/** Throws the Rejection with which the API would answer this body; returns when the API would take it. */
-export function checkChatRequest(value: unknown): asserts value is ChatRequest {
+/** What LiteLLM takes in assistant messages beyond that (docs.litellm.ai/docs/reasoning_content); single endpoints refuse it (proxyServers.ts). */
+const attachments = [
+  "reasoning_content",
+  "reasoning",
+  "reasoning_details",
+  "extra_content",
+  "thinking_blocks",
+  "provider_specific_fields"
+]
+
+/** Throws the Rejection with which the API would answer this body; returns when the API would take it. `longestId`: OpenAI's, of calls. */
+export function checkChatRequest(value: unknown, longestId = 64): asserts value is ChatRequest {
   const body = object(value, "body")
   onlyKeys(body, "", bodyKeys)
   requiredString(body, "model", "")
   const messages = requiredArray(body, "messages", "")
   if (messages.length === 0) throw invalid("messages", "Invalid 'messages': empty array.", "empty_array")
   checkToolsOf(body)
-  for (const [i, message] of messages.entries()) checkMessage(object(message, at("messages", i)), at("messages", i))
+  for (const [i, message] of messages.entries())
+    checkMessage(object(message, at("messages", i)), at("messages", i), longestId)
   checkOrder(messages.map((message, i) => object(message, at("messages", i))))
 }
 
 /** Functions are one level deeper than in the Responses API. */
 const checkToolsOf = (body: Fields): void => {
-  if (absent(body.tools)) return
+  if (absent(body.tools)) {
+    if (absent(body.tool_choice)) return
+    throw invalid("tool_choice", "'tool_choice' is only allowed when 'tools' are specified.", null)
+  }
+  if (array(body.tools, "tools").length === 0) throw invalid("tools", "[] is too short - 'tools'", null)
   const tools = array(body.tools, "tools").map((tool, i) => {
     const here = at("tools", i)
     const fields = object(tool, here)
@@ -87,16 +105,17 @@ const checkToolsOf = (body: Fields): void => {
   checkTools(tools)
 }
 
-const checkMessage = (message: Fields, path: string): void => {
+const checkMessage = (message: Fields, path: string, longestId: number): void => {
   const role = requiredChoice(message, "role", path, Object.keys(partTypes))
-  onlyKeys(message, path, ["role", "content", "name", "tool_calls", "tool_call_id"])
+  const also = role === "assistant" ? attachments : []
+  onlyKeys(message, path, ["role", "content", "name", "tool_calls", "tool_call_id", ...also])
   if (role === "tool") requiredString(message, "tool_call_id", path)
-  if (role === "assistant") checkReply(message, path)
+  if (role === "assistant") checkReply(message, path, longestId)
   else if (absent(message.content)) throw wrongType(at(path, "content"), "a string", message.content)
   if (!absent(message.content)) checkContent(message.content, role, at(path, "content"))
 }
 
-const checkReply = (message: Fields, path: string): void => {
+const checkReply = (message: Fields, path: string, longestId: number): void => {
   if (absent(message.tool_calls)) {
     if (!absent(message.content)) return
     throw invalid(at(path, "content"), "An assistant message needs content or tool_calls.")
@@ -106,7 +125,7 @@ const checkReply = (message: Fields, path: string): void => {
   for (const [i, value] of calls.entries()) {
     const here = at(at(path, "tool_calls"), i)
     const call = object(value, here)
-    requiredString(call, "id", here, 64)
+    requiredString(call, "id", here, longestId)
     requiredChoice(call, "type", here, ["function"])
     const called = object(call.function, at(here, "function"))
     matching(requiredString(called, "name", at(here, "function"), 64), at(here, "function.name"), /^[a-zA-Z0-9_-]+$/)

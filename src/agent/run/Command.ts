@@ -18,7 +18,8 @@ export type Command =
   | { readonly _tag: "Nudge"; readonly text: string }
   | { readonly _tag: "AskModel"; readonly conversation: Conversation }
   | { readonly _tag: "StoreReply"; readonly content: ModelReply["content"]; readonly call: AnsweredCall }
-  | { readonly _tag: "Summarise"; readonly split: Split }
+  /** `isForced`: there is no going on without the summary. */
+  | { readonly _tag: "Summarise"; readonly split: Split; readonly isForced: boolean }
   /** `before`: for the last tool of a batch, the results of the others, to be stored along with its own. */
   | {
       readonly _tag: "RunTool"

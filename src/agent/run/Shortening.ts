@@ -33,5 +33,11 @@ export const shorter = ({ entries, summary }: Conversation): Option.Option<Split
   }))
 }
 
+/** Replies after which a request that is not understood may be one that is too large: the model has taken shorter ones. */
+const isLongFrom = 10
+
+export const isLong = ({ entries }: Conversation): boolean =>
+  entries.filter(({ role }) => role === "ASSISTANT").length >= isLongFrom
+
 const sizeOf = (entries: ReadonlyArray<Entry>): number =>
   entries.reduce((sum, { content }) => sum + JSON.stringify(content).length, 0)

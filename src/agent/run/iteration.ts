@@ -77,14 +77,18 @@ const afterTooLong = (state: RunState, { empties, isShortened }: Asking, message
   const split = isShortened ? Option.none() : shorter(state.memory.conversation)
   return Option.isNone(split)
     ? fail(state, message)
-    : to(state, { _tag: "Shortening", empties, split: split.value }, { _tag: "Summarise", split: split.value })
+    : to(
+        state,
+        { _tag: "Shortening", empties, split: split.value },
+        { _tag: "Summarise", split: split.value, isForced: true }
+      )
 }
 
 export const afterStoredReply = (state: RunState, isCrowded: boolean, reply: Entry): Step => {
   const split = isCrowded ? whole(state.memory.conversation) : Option.none()
   return Option.isNone(split)
     ? work(state, reply)
-    : to(state, { _tag: "Summarising", reply }, { _tag: "Summarise", split: split.value })
+    : to(state, { _tag: "Summarising", reply }, { _tag: "Summarise", split: split.value, isForced: false })
 }
 
 /** A summary that fails leaves everything as it is, unless there was no going on without it. */
