@@ -1,4 +1,4 @@
-import { Effect, Layer } from "effect"
+import { Effect, Layer, LogLevel } from "effect"
 import { HttpRouter, HttpServer } from "effect/http"
 import packageJson from "../package.json" with { type: "json" }
 import { Settings } from "./config/Settings.ts"
@@ -32,9 +32,9 @@ const notice = Layer.effectDiscard(
     const server = yield* HttpServer.HttpServer
     const address = HttpServer.formatAddress(server.address)
     const started = { address, database: info.description, version: packageJson.version }
-    const isAtTerminal = Logging.isAtTerminal(settings)
-    const { lines, warnings } = isAtTerminal ? startupBanner(settings, started) : startupNotice(settings, started)
-    const say = isAtTerminal
+    const isGreeted = Logging.isAtTerminal(settings) && LogLevel.isLessThanOrEqualTo(settings.logLevel, "Info")
+    const { lines, warnings } = isGreeted ? startupBanner(settings, started) : startupNotice(settings, started)
+    const say = isGreeted
       ? (line: string) => Effect.sync(() => process.stdout.write(`${line}\n`))
       : (line: string) => Effect.logInfo(line)
     yield* Effect.forEach(lines, say, { discard: true })
