@@ -137,7 +137,7 @@ describe("adoption of the original's databases, after which starting again chang
     )
   )
 
-  it.effect("somebody else's tables, views and ledger entries stay", () =>
+  it.effect("adoption keeps foreign tables, views and ledger entries", () =>
     onEmpty(
       Effect.gen(function* () {
         const foreign = [

@@ -26,7 +26,7 @@ const numbers = Effect.gen(function* () {
 
 const upTo = (count: number) => Array.from({ length: count }, (_, index) => index)
 
-describe("What is gathered", () => {
+describe("A batched statement", () => {
   it.live("is done by few statements, and each one gets its own answer", () =>
     Effect.gen(function* () {
       const { sizes, store, stored } = yield* numbers
@@ -77,7 +77,7 @@ describe("What is gathered", () => {
     })
   )
 
-  it.live("goes on after somebody has given up", () =>
+  it.live("a batch goes on after one of its callers was interrupted", () =>
     Effect.gen(function* () {
       const { store, stored } = yield* numbers
       yield* Effect.forEach(

@@ -60,7 +60,7 @@ const cases: ReadonlyArray<{
     says: /none of the tables is there\n.*says that 20250328022708_initial_migration is finished/
   },
   {
-    title: "somebody else's table with a name of ours",
+    title: "a foreign table with a name of ours",
     state: 0,
     change: run([`CREATE TABLE "User" ("login" TEXT PRIMARY KEY)`]),
     says: /the table "Task" is missing/

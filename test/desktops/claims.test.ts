@@ -64,29 +64,31 @@ layer(services, { timeout: "90 seconds", excludeTestServices: true })("tasks", (
     })
   )
 
-  test.effect("of desktops that nobody knows any more are freed, but not while one of their workers is heard", () =>
-    Effect.gen(function* () {
-      const runs = yield* TaskRuns
-      const states = yield* DesktopStates
-      const sql = yield* SqlClient.SqlClient
-      const [owner] = yield* ownAll
-      const old = yield* runs.own("http://removed:9990", "replica:1")
-      const now = yield* DateTime.now
-      yield* states.report(old, { seenAt: now, unreachableSince: null })
-      yield* addTasks("stranded", 1, "PENDING")
-      assert.isTrue(Option.isSome(yield* runs.claim(old)))
-      if (owner === undefined) return
-      yield* runs.leaveRemoved
-      assert.isTrue(Option.isNone(yield* runs.claim(owner)))
-      yield* sql`UPDATE "DesktopOwner" SET "updatedAt" = "updatedAt" - interval '5 minutes' WHERE "desktop" = ${old.desktop}`
-      yield* runs.leaveRemoved
-      const claim = yield* runs.claim(owner)
-      assert.deepStrictEqual(
-        Option.map(claim, ({ hasMoved, task }) => [task.id, hasMoved]),
-        Option.some(["stranded1", true])
-      )
-      yield* sql`DELETE FROM "Task"`
-    })
+  test.effect(
+    "of desktops that are not configured any more are freed, but not while one of their workers reports",
+    () =>
+      Effect.gen(function* () {
+        const runs = yield* TaskRuns
+        const states = yield* DesktopStates
+        const sql = yield* SqlClient.SqlClient
+        const [owner] = yield* ownAll
+        const old = yield* runs.own("http://removed:9990", "replica:1")
+        const now = yield* DateTime.now
+        yield* states.report(old, { seenAt: now, unreachableSince: null })
+        yield* addTasks("stranded", 1, "PENDING")
+        assert.isTrue(Option.isSome(yield* runs.claim(old)))
+        if (owner === undefined) return
+        yield* runs.leaveRemoved
+        assert.isTrue(Option.isNone(yield* runs.claim(owner)))
+        yield* sql`UPDATE "DesktopOwner" SET "updatedAt" = "updatedAt" - interval '5 minutes' WHERE "desktop" = ${old.desktop}`
+        yield* runs.leaveRemoved
+        const claim = yield* runs.claim(owner)
+        assert.deepStrictEqual(
+          Option.map(claim, ({ hasMoved, task }) => [task.id, hasMoved]),
+          Option.some(["stranded1", true])
+        )
+        yield* sql`DELETE FROM "Task"`
+      })
   )
 
   test.effect("that are over, or come later, are not read to find the next one", () =>

@@ -75,7 +75,7 @@ describe.skipIf(!isWanted)("events by way of Redis", () => {
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.withClient))
   )
 
-  it.live("that nobody passed on are found when somebody does again", () =>
+  it.live("without a relay are found when a relay runs again", () =>
     Effect.gen(function* () {
       const first = yield* Effect.forkScoped(RedisNotifications.passOn(secret))
       const queue = yield* subscriber

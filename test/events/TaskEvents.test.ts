@@ -190,7 +190,7 @@ describe("TaskEvents", () => {
     }).pipe(Effect.scoped, Effect.provide(feed))
   )
 
-  it.live("brings those who follow from the start also what came before anybody could listen", () =>
+  it.live("brings a follower from the start also what was committed before the first connection", () =>
     Effect.gen(function* () {
       const attempts = yield* Queue.unbounded<void>()
       const refused = Notifications.of({

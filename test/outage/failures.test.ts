@@ -125,7 +125,7 @@ layer(Server.layer, { timeout: "60 seconds", excludeTestServices: true })("what 
     }).pipe(Effect.scoped)
   )
 
-  test.effect("a row that somebody else holds is answered 503", () =>
+  test.effect("a row that another session locks is answered 503", () =>
     Effect.gen(function* () {
       const { direct, url } = yield* setUp()
       const id = yield* create(url, { description: "held", ...later })

@@ -54,7 +54,7 @@ const done = {
 }
 
 it.live(
-  "replicas: whoever is asked, the one that drives the desktop does it",
+  "replicas: a request to any of them reaches the one that drives the desktop",
   () =>
     Effect.gen(function* () {
       const { aborted, create, desktop, model, nextCall, replicas, roles, status } = yield* setUp

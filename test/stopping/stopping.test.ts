@@ -131,7 +131,7 @@ it.live(
 )
 
 it.live(
-  "a part that never ends does not keep it for ever",
+  "the service ends in time when one of its parts never ends",
   () =>
     Effect.gen(function* () {
       const program = fileURLToPath(new URL("hangingService.ts", import.meta.url))
