@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process"
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -11,6 +10,7 @@ import { Settings } from "../config/Settings.ts"
 import type { WatchedEvent } from "../domain/WatchedEvent.ts"
 import * as Service from "../Service.ts"
 import { demoTasks, otherReply } from "./DemoScript.ts"
+import { openPage } from "./OpenPage.ts"
 import { print } from "./Output.ts"
 import { eventLines, isEnd } from "./TaskText.ts"
 
@@ -42,19 +42,6 @@ const startService = Effect.fnUntraced(function* (modelUrl: string, desktopUrl: 
   )
   return HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address).replace("127.0.0.1", "localhost")
 })
-
-const openers: Readonly<Partial<Record<NodeJS.Platform, string>>> = { darwin: "open", linux: "xdg-open" }
-
-/** Opens the page where a person sits at a desktop: a browser that can't be opened is no failure. */
-const openPage = (url: string) =>
-  Effect.sync(() => {
-    const opener = openers[process.platform]
-    const hasDesktop = process.platform === "darwin" || "DISPLAY" in process.env || "WAYLAND_DISPLAY" in process.env
-    if (opener === undefined || !hasDesktop || !process.stdout.isTTY) return
-    spawn(opener, [url], { stdio: "ignore", detached: true })
-      .on("error", () => undefined)
-      .unref()
-  })
 
 const asksPerson = (event: WatchedEvent): boolean => event._tag === "TaskUpdated" && event.task.status === "NEEDS_HELP"
 

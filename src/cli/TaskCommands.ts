@@ -56,6 +56,10 @@ const show = Command.make("show", { ...connectionFlags, id }, (input) =>
   lazily(handlers, ({ show }) => show(input))
 ).pipe(Command.withDescription("Show a task: its result or error, files, pictures, and what it cost"))
 
+export const open = Command.make("open", { ...connectionFlags, id: id.pipe(Argument.optional) }, (input) =>
+  lazily(handlers, ({ open }) => open(input))
+).pipe(Command.withDescription("Open the console, or a task in it, in the browser"))
+
 const watch = Command.make("watch", { ...connectionFlags, id }, (input) =>
   lazily(handlers, ({ watch }) => watch(input))
 ).pipe(Command.withDescription("Show what has happened and what happens, until the task is over"))

@@ -3,6 +3,7 @@ import { Clock, Effect, FileSystem, Option, Schema, Stream } from "effect"
 import { finishedStatuses, Task, TaskId, type TaskPriority, type TaskStatus } from "../domain/Task.ts"
 import type { WatchedEvent } from "../domain/WatchedEvent.ts"
 import type { ConnectionFlags } from "./ConnectionFlags.ts"
+import { openPage } from "./OpenPage.ts"
 import { print } from "./Output.ts"
 import { restClient, rpcClient } from "./ServiceConnection.ts"
 import { eventLines, imageAddresses, isEnd, taskDetails, taskLine, taskTable } from "./TaskText.ts"
@@ -165,6 +166,7 @@ export const show = Effect.fnUntraced(function* ({ id, ...flags }: OfTask) {
   yield* printTask(task, flags.json)
   if (flags.json) return
   yield* printLines(taskDetails(task, yield* Clock.currentTimeMillis))
+  yield* print(`page: ${pageOf(flags.url, task)}`)
   yield* printLines(task.files.map(({ name, size }) => `file: ${name} (${size} bytes)`))
   const params = { id: task.id }
   const messages = yield* client.messages.list({ params, query: { limit: 10_000, images: "urls" } })
@@ -176,6 +178,20 @@ export const show = Effect.fnUntraced(function* ({ id, ...flags }: OfTask) {
   yield* print(
     `model calls: ${total.calls}, tokens: ${total.tokens.input} in, ${total.tokens.output} out, cost: ${cost}`
   )
+})
+
+/** A task's page in the console. */
+const pageOf = (url: string, { id }: Task) => `${url}/console/tasks/${encodeURIComponent(id)}`
+
+/** The console, or a task in it. */
+export const open = Effect.fnUntraced(function* ({
+  id,
+  ...flags
+}: ConnectionFlags & { readonly id: Option.Option<string> }) {
+  const client = yield* restClient(flags)
+  const page = Option.isNone(id) ? `${flags.url}/console/` : pageOf(flags.url, yield* findTask(client, id.value))
+  yield* print(page)
+  yield* openPage(page)
 })
 
 export const watch = ({ id, ...flags }: OfTask) => follow(flags, id)

@@ -8,7 +8,7 @@ import { db, migrate } from "./DatabaseCommands.ts"
 import { exitCodeOf, exitCodes } from "./ExitCodes.ts"
 import { lazily } from "./Lazily.ts"
 import { remark } from "./Output.ts"
-import { task } from "./TaskCommands.ts"
+import { open, task } from "./TaskCommands.ts"
 import { user } from "./UserCommands.ts"
 
 const serve = Command.make("serve", {}, () =>
@@ -89,7 +89,7 @@ const program = Command.make("bytebot-agent").pipe(
   Command.withDescription(
     "The agent service and its command line. Exit codes: 0 done, 1 failed, 2 not understood, 3 service or database away, 4 login missing or not enough, 5 no such task."
   ),
-  Command.withSubcommands([serve, migrate, task, doctor, demo, db, user, login]),
+  Command.withSubcommands([serve, migrate, task, open, doctor, demo, db, user, login]),
   Command.run({ version: packageJson.version }),
   Effect.provide(CliOutput.layerPresenter(presenter)),
   Effect.provide(NodeServices.layer)

@@ -63,6 +63,7 @@ export const startupBanner = (settings: SettingsValues, info: StartupInfo): Star
   const flag = url === defaultUrl ? "" : ` --url ${url}`
   const rows = [
     ["Address", url],
+    ["Console", `${url}/console/`],
     ["Docs", `${url}/docs`],
     ["Database", info.database],
     [
@@ -70,7 +71,7 @@ export const startupBanner = (settings: SettingsValues, info: StartupInfo): Star
       models || `none. Put this into .env and start again:  ${keys[0]}=your key   (or ${keys.slice(1).join(", ")})`
     ],
     ["Desktop", desktops || `none. Put this into .env and start again:  ${desktopLine}`],
-    ["Demo", "npx bytebot-agent demo     a task with model and desktop emulated"],
+    ["Demo", "npx bytebot-agent demo     three tasks with model and desktop emulated"],
     ["Try", `npx bytebot-agent task create "Open the browser" --watch${flag}`]
   ]
   return {

@@ -123,7 +123,8 @@ describe("the command line, alone", () => {
           "db serve",
           "user create",
           "login",
-          "demo"
+          "demo",
+          "open"
         ]
         assert.include(help.stdout, "doctor")
         const outputs = yield* Effect.forEach(commands, (command) => cli([...command.split(" "), "--help"]), {

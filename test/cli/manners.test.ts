@@ -44,6 +44,9 @@ layer(Stage.layer(), { timeout: "60 seconds", excludeTestServices: true })("the 
       const [, picture = ""] = /^picture: (http\S+)$/m.exec(stdout) ?? []
       const answer = yield* Effect.promise(() => fetch(picture))
       assert.deepStrictEqual([answer.status, answer.headers.get("content-type")], [200, "image/png"])
+      assert.include(stdout, `page: ${url}/console/tasks/${id}\n`)
+      const opened = yield* cli(["open", id.slice(0, 8), "--url", url])
+      assert.strictEqual(opened.stdout, `${url}/console/tasks/${id}\n`)
       const watched = yield* cli(["task", "watch", id, "--url", url])
       assert.match(watched.stdout, /^tool {3}← \(image\)$/m)
       assert.match(watched.stdout, /^user {3}Look outside ?$/m)
