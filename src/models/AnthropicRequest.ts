@@ -18,6 +18,7 @@ export const toParams = (request: ModelRequest): AnthropicClient.MessageCreatePa
   system: [{ type: "text", text: request.system, ...cached }],
   messages: request.turns.map((turn, index) => toMessage(turn, index === request.turns.length - 1)),
   ...(request.tools.length === 0 ? {} : toolsOf(request)),
+  ...(isSilent(request.model ?? defaultModel) ? { thinking: { type: "adaptive", display: "summarized" } } : {}),
   ...(request.effort !== undefined && takesEffort(request.model ?? defaultModel)
     ? { output_config: { effort: request.effort } }
     : {})
@@ -30,6 +31,12 @@ const toolsOf = ({
   tools: tools.map((tool, index) => toTool(tool, index === tools.length - 1)),
   ...(toolChoice === "none" ? { tool_choice: { type: "none" } } : {})
 })
+
+/**
+ * From Claude 5 on, these models think by themselves, and what they say between calls are thoughts that come back empty unless asked for
+ * (platform.claude.com/docs/en/models/opus-5-5/whats-new-opus-5-5).
+ */
+const isSilent = (model: string): boolean => /claude-(opus|sonnet|haiku|fable)-[5-9]/.test(model)
 
 /** platform.claude.com/docs/en/build-with-claude/effort: from Opus 4.5 and Sonnet 4.6 on; older ones refuse it. Names that say nothing are tried. */
 const takesEffort = (model: string): boolean =>

@@ -9,6 +9,8 @@ export interface ModelTraits {
   readonly takesEffort: boolean
   /** Wants to know of its earlier messages whether they were commentary or the answer. */
   readonly marksPhases: boolean
+  /** Reads `instructions` after the input, for that turn only and uncached: they belong into a first item (developers.openai.com/api/docs/guides/latest-model/gpt-6.2-astra). */
+  readonly readsInstructionsLast: boolean
   /** Sees pictures at full size, as coordinates need it, where others know "high" at most. */
   readonly seesOriginals: boolean
 }
@@ -22,6 +24,7 @@ export const traitsOf = (name: string): ModelTraits => {
     reasons,
     takesEffort: reasons && !/-pro(-|$)/.test(name),
     marksPhases: version >= 5.4,
+    readsInstructionsLast: version >= 6.2,
     seesOriginals: version >= 5.5
   }
 }

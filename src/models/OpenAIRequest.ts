@@ -47,10 +47,13 @@ export const toBody = (request: ModelRequest, asked: Asked): Body => {
   return {
     model,
     store: false,
-    instructions: request.system,
-    input: request.turns.flatMap((turn) =>
-      turn.role === "user" ? toUserItems(turn, traits) : toReplyItems(turn, traits, asked)
-    ),
+    ...(traits.readsInstructionsLast ? {} : { instructions: request.system }),
+    input: [
+      ...(traits.readsInstructionsLast ? [{ role: "developer", content: request.system } as const] : []),
+      ...request.turns.flatMap((turn) =>
+        turn.role === "user" ? toUserItems(turn, traits) : toReplyItems(turn, traits, asked)
+      )
+    ],
     ...(request.tools.length === 0 ? {} : { tools: request.tools.map(toTool), tool_choice: request.toolChoice }),
     max_output_tokens: traits.reasons ? maxTokens.reasoning : maxTokens.other,
     prompt_cache_key: cacheKey(request),

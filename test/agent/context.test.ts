@@ -80,6 +80,8 @@ layer(Stage.layer({ BYTEBOT_KEEP_SCREENSHOTS: "3" }), { timeout: "60 seconds", e
           model.requests.map(({ body }) => occurrences(body, `"thinking":"hm"`)),
           [0, 1, 0, 1, 2]
         )
+        // What Claude says between calls are thoughts, which come back empty unless asked for.
+        assert.deepStrictEqual(model.requests[0]?.body.thinking, { type: "adaptive", display: "summarized" })
       })
     )
 

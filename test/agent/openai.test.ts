@@ -71,6 +71,20 @@ const kindOf = (item: InputItem): string => (item.type === undefined && "role" i
 const errors = Effect.map(Responses, ({ rejected }) => rejected.map(({ error }) => error))
 
 layer(Responses.layer, { timeout: "60 seconds", excludeTestServices: true })("OpenAI", (test) => {
+  test.effect("GPT-6.2 gets the prompt as its first item, as it reads instructions after everything else", () =>
+    Effect.gen(function* () {
+      const openai = yield* start
+      openai.enqueue(calling(use("computer_screenshot", {})), finish)
+      const id = yield* createTask("do it", { model: { provider: "openai", name: "gpt-6.2-sol", title: "any" } })
+      yield* untilStatus(id, "COMPLETED")
+      assert.deepStrictEqual(yield* errors, [])
+      const last = openai.requests[1]
+      assert.isUndefined(last?.body.instructions)
+      assert.strictEqual(itemsOf(last).map(kindOf)[0], "developer")
+      assert.isAbove(last?.cacheRead.cached ?? 0, 0)
+    })
+  )
+
   test.effect("a task from its words to its result: every call has one output, with what the screen shows", () =>
     Effect.gen(function* () {
       const openai = yield* start

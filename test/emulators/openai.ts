@@ -13,6 +13,9 @@ import { Rejection } from "./rejection.ts"
 export type OpenAIOptions = ModelEmulatorOptions<ResponsesRequest>
 export type OpenAIEmulator = ModelEmulator<ResponsesRequest, PromptTokens>
 
+/** From GPT-6.2 on: developers.openai.com/api/docs/guides/latest-model/gpt-6.2-astra, "Changes to the `instructions` field". */
+const readsInstructionsLast = (model: string): boolean => /^gpt-(6\.[2-9]|[7-9])/.test(model)
+
 const dialect = (models: ReadonlyArray<string> | undefined): Dialect<ResponsesRequest, PromptTokens> => {
   const cache = new PromptCache()
   const reasoning = new GivenReasoning()
@@ -42,7 +45,9 @@ const dialect = (models: ReadonlyArray<string> | undefined): Dialect<ResponsesRe
           throw noModel(400, `The requested model '${body.model}' does not exist.`)
         const { input, instructions, model, prompt_cache_key, tools } = body
         const items = typeof input === "string" ? [input] : input
-        const parts = [tools ?? [], instructions ?? "", ...items]
+        const parts = readsInstructionsLast(model)
+          ? [tools ?? [], ...items, instructions ?? ""]
+          : [tools ?? [], instructions ?? "", ...items]
         return { call: body, cacheRead: cache.read([model, prompt_cache_key ?? null], parts) }
       }
       if (method === "GET" && path === "/v1/models") {
