@@ -6,7 +6,7 @@ import { TooManyOpen } from "../domain/LimitErrors.ts"
 import type { Reserve } from "../tasks/TaskRow.ts"
 import { AddressConnections } from "./AddressConnections.ts"
 import { maxBodyBytes } from "./http/BodyBytes.ts"
-import { InFlight, leastPiece, patience } from "./http/InFlight.ts"
+import { InFlight, leastPiece, roomTimeout } from "./http/InFlight.ts"
 import { makeBacklog, type Output } from "./RpcBacklog.ts"
 import { type Arriving, refuseFrame, UnfinishedFrames } from "./UnfinishedFrames.ts"
 
@@ -105,7 +105,7 @@ export class RpcConnections extends Context.Service<
                     .takeScoped(1)
                     .pipe(
                       Effect.andThen(output.room),
-                      Effect.andThen(lease.await(2 * bytes, patience)),
+                      Effect.andThen(lease.await(2 * bytes, roomTimeout)),
                       Effect.provideService(Scope.Scope, scope)
                     )
             // A turn of the event loop works on that many calls at most.

@@ -1,5 +1,6 @@
+import { promisify } from "node:util"
 import { brotliDecompress, constants, gunzip, inflate } from "node:zlib"
-import { Effect, Stream } from "effect"
+import { Effect, Schema, Stream } from "effect"
 import { HttpEffect, type HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { RequestTooLarge, UnsupportedBody } from "../../api/RequestErrors.ts"
 import { ServiceBusy } from "../../domain/LimitErrors.ts"
@@ -9,24 +10,22 @@ import { InFlight, shareOf } from "./InFlight.ts"
 /** Largest body, in bytes, as sent and once decompressed (docs/contract/rest.md, "General"). */
 export const maxBodyBytes = 50 * 1024 * 1024
 
-/** Past the limit a body is read on and thrown away, up to here, so that its client is still there to hear the refusal. */
+/** Bytes up to which a too large body is read and discarded, so that its client gets the refusal. */
 const maxDiscardedBytes = 4 * maxBodyBytes
-
-type Decompress = (bytes: Uint8Array, done: (error: Error | null, bytes: Uint8Array) => void) => void
 
 const options = { maxOutputLength: maxBodyBytes }
 
-const decompressors: { readonly [encoding: string]: Decompress | undefined } = {
-  gzip: (bytes, done) => gunzip(bytes, options, done),
-  deflate: (bytes, done) => inflate(bytes, options, done),
-  br: (bytes, done) => brotliDecompress(bytes, { ...options, finishFlush: constants.BROTLI_OPERATION_FINISH }, done)
+const decompressors: { readonly [encoding: string]: ((bytes: Uint8Array) => Promise<Buffer>) | undefined } = {
+  gzip: (bytes) => promisify(gunzip)(bytes, options),
+  deflate: (bytes) => promisify(inflate)(bytes, options),
+  br: (bytes) => promisify(brotliDecompress)(bytes, { ...options, finishFlush: constants.BROTLI_OPERATION_FINISH })
 }
 
 type Failure = InvalidRequest | RequestTooLarge | ServiceBusy | UnsupportedBody
 
 /**
- * The body's bytes, decompressed. Fails for what is larger than `limit`, not readable, or in an encoding that we don't know, and for a large
- * one where the memory for bodies is full.
+ * The body's bytes, decompressed. Fails for a body that is above the `limit`, unreadable or of an unknown encoding, and for a large one while
+ * the memory for bodies is full.
  */
 export const bodyBytes = (
   request: HttpServerRequest.HttpServerRequest,
@@ -46,7 +45,7 @@ export const bodyBytes = (
       )
 }
 
-/** Bytes of a body that are not counted, so that ordinary requests are always taken. */
+/** Bytes up to which a body is not counted, so that ordinary requests are always accepted. */
 const uncounted = 64 * 1024
 
 const sentBytes = (request: HttpServerRequest.HttpServerRequest, limit: number) => {
@@ -60,12 +59,12 @@ const sentBytes = (request: HttpServerRequest.HttpServerRequest, limit: number) 
   )
 }
 
-/** What is on its way of the body is not read any more: it would take memory, too. */
+/** The rest of the body is not read, as it would take memory, too. */
 const endConnection = HttpEffect.appendPreResponseHandler((_, response) =>
   Effect.succeed(HttpServerResponse.setHeader(response, "connection", "close"))
 )
 
-/** The bytes of a body that is large, or may be. What is too large is read on and thrown away. */
+/** The bytes of a body that is large, or may be. A too large one is read and discarded. */
 const countedBytes = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest, limit: number) {
   const { allowSilence, body, limitSilence } = shareOf(yield* InFlight, request)
   const chunks: Array<Uint8Array> = []
@@ -91,18 +90,20 @@ const countedBytes = Effect.fnUntraced(function* (request: HttpServerRequest.Htt
   return refusal === undefined ? Buffer.concat(chunks) : yield* refusal
 })
 
-/** A body that was small as it was sent may be large now; it is held until the request is answered. */
+/** Counts a decompressed body, which may be far larger than as it was sent, until the request is answered. */
 const holdInflated = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest, size: number) {
   if (size <= uncounted) return
   const { body } = shareOf(yield* InFlight, request)
   if (!body.trySet(size)) return yield* new ServiceBusy()
 })
 
-const decompressed = (bytes: Uint8Array, encoding: string, decompress: Decompress) =>
-  Effect.callback<Uint8Array, InvalidRequest | RequestTooLarge>((resume) =>
-    decompress(bytes, (error, result) => {
-      if (error === null) resume(Effect.succeed(result))
-      else if ("code" in error && error.code === "ERR_BUFFER_TOO_LARGE") resume(Effect.fail(new RequestTooLarge()))
-      else resume(Effect.fail(new InvalidRequest({ message: `The body is not valid ${encoding} data` })))
-    })
-  )
+const isTooLarge = Schema.is(Schema.Struct({ code: Schema.Literal("ERR_BUFFER_TOO_LARGE") }))
+
+const decompressed = (bytes: Uint8Array, encoding: string, decompress: (bytes: Uint8Array) => Promise<Buffer>) =>
+  Effect.tryPromise({
+    try: () => decompress(bytes),
+    catch: (error) =>
+      isTooLarge(error)
+        ? new RequestTooLarge()
+        : new InvalidRequest({ message: `The body is not valid ${encoding} data` })
+  })

@@ -4,7 +4,7 @@ import { HttpServerRequest } from "effect/http"
 import { Settings } from "../../config/Settings.ts"
 import { ServiceBusy } from "../../domain/LimitErrors.ts"
 
-/** Bytes of an answer that are read at a time: at least, and at most where memory is free. */
+/** Least bytes of an answer that are read at a time, and most, while memory is free. */
 export const leastPiece = 64 * 1024
 const mostPiece = 2 * 1024 * 1024
 
@@ -13,7 +13,7 @@ interface Closing {
   readonly once: (event: "close", done: () => void) => unknown
 }
 
-/** Bytes that may be held at a time, by all requests together. */
+/** A limit of the bytes that all requests together may hold. */
 export class ByteBudget {
   private held = 0
   private readonly leases = new WeakMap<Closing, ByteLease>()
@@ -27,12 +27,12 @@ export class ByteBudget {
     return Math.max(0, this.limit - this.held)
   }
 
-  /** Bytes that one more answer should read at a time: a share of what is left, so that many answers get small pieces. */
+  /** Bytes that another answer should read at a time: a share of the room, so that many answers get small pieces. */
   get pieceSize(): number {
     return Math.min(mostPiece, Math.max(leastPiece, Math.floor(this.room / 16)))
   }
 
-  /** What one request holds; it ends with the request's response. */
+  /** What one request holds until its response is closed. */
   lease(response: Closing): ByteLease {
     const known = this.leases.get(response)
     if (known !== undefined) return known
@@ -42,7 +42,7 @@ export class ByteBudget {
     return lease
   }
 
-  /** What ends with the scope. */
+  /** A lease until the scope closes. */
   readonly scoped = Effect.acquireRelease(
     Effect.sync(() => this.begin()),
     (lease) => Effect.sync(() => lease.set(0))
@@ -65,13 +65,13 @@ export class ByteLease {
     this.budget = budget
   }
 
-  /** Holds so many bytes from now on, whether or not there is room. */
+  /** Holds so many bytes, also beyond the limit. */
   set(bytes: number): void {
     this.add(bytes - this.bytes)
     this.bytes = bytes
   }
 
-  /** Holds so many bytes from now on if there is room for them, or if nothing else is held. */
+  /** Holds so many bytes if there is room for them, or if nothing else is held. */
   trySet(bytes: number): boolean {
     const { limit, room } = this.budget
     const available = room + this.bytes
@@ -88,34 +88,21 @@ export class ByteLease {
   }
 }
 
-const readsAtOnce = 1
-
 /** How long a request waits for memory before it is refused. */
-export const patience = Duration.seconds(5)
+export const roomTimeout = Duration.seconds(5)
 
-/** What large requests hold in memory. Small bodies and answers are not counted: they are always taken. */
-export class InFlight extends Context.Service<
-  InFlight,
-  {
-    readonly bodies: ByteBudget
-    readonly answers: ByteBudget
-    /** Runs the reading of a piece when few others are read: what was read leaves copies behind until memory is cleaned up. */
-    readonly inTurn: <A, E, R>(read: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+/** Memory that large requests hold. Small bodies and answers are not counted: they are always accepted. */
+export class InFlight extends Context.Service<InFlight>()("bytebot/InFlight", {
+  make: Effect.map(Settings, ({ answerMemory, bodyMemory, readTimeout }) => ({
+    bodies: new ByteBudget(bodyMemory),
+    answers: new ByteBudget(answerMemory),
+    /** Reads one piece at a time: each leaves copies behind until the garbage collector runs. */
+    inTurn: Semaphore.makeUnsafe(1).withPermits(1),
     /** How long a client may read, or send, nothing. */
-    readonly readTimeout: Duration.Duration
-  }
->()("bytebot/InFlight") {
-  static readonly layer = Layer.effect(
-    InFlight,
-    Effect.map(Settings, ({ answerMemory, bodyMemory, readTimeout }) =>
-      InFlight.of({
-        bodies: new ByteBudget(bodyMemory),
-        answers: new ByteBudget(answerMemory),
-        inTurn: Semaphore.makeUnsafe(readsAtOnce).withPermits(1),
-        readTimeout
-      })
-    )
-  )
+    readTimeout
+  }))
+}) {
+  static readonly layer = Layer.effect(InFlight, InFlight.make)
 }
 
 const slicesOf = (bytes: Uint8Array): ReadonlyArray<Uint8Array> =>
@@ -123,30 +110,30 @@ const slicesOf = (bytes: Uint8Array): ReadonlyArray<Uint8Array> =>
     bytes.subarray(index * leastPiece, (index + 1) * leastPiece)
   )
 
-/** The current request's share in the memory for bodies and answers. */
+/** A request's share of the memory for bodies and answers. */
 export const shareOf = (inFlight: InFlight["Service"], request: HttpServerRequest.HttpServerRequest) => {
   const { answers, bodies, readTimeout } = inFlight
   const response = NodeHttpServerRequest.toServerResponse(request)
   const answer = answers.lease(response)
-  const hold = (bytes: number, hasBegun = false) => answer.await(bytes, hasBegun ? readTimeout : patience)
+  const hold = (bytes: number, hasBegun = false) => answer.await(bytes, hasBegun ? readTimeout : roomTimeout)
   return {
     body: bodies.lease(response),
     answer,
-    /** Takes a piece of an answer in the place of the one before, however full the memory is; its size in bytes. */
+    /** Holds a piece of the answer in place of the one before, also without room; gives its size in bytes. */
     nextPiece: (): number => {
       answer.set(0)
       const size = answers.pieceSize
       answer.set(size)
       return size
     },
-    /** Waits for room; what waits after the answer has begun waits as long as its client would. */
+    /** Waits for room: up to `roomTimeout`, or up to the client's timeout once the answer has begun. */
     hold,
     inTurn: inFlight.inTurn,
-    /** The same for text of so many bytes, which is in memory twice for a while: as it is made, and as it is sent. */
+    /** The same for text of so many bytes, which is in memory twice: as it is made, and as it is sent. */
     holdText: (bytes: number, hasBegun = false) => (bytes <= leastPiece ? Effect.void : hold(2 * bytes, hasBegun)),
     /**
-     * The bytes of an answer, sent in slices. A client that has not taken one for so long is cut off, whatever it sends meanwhile: Node's own
-     * timeout begins anew then.
+     * Sends the bytes in slices. A client that takes none for `readTimeout` is disconnected, also if it sends something, which restarts Node's
+     * own timeout.
      */
     watched: <E, R>(bytes: Stream.Stream<Uint8Array, E, R>): Stream.Stream<Uint8Array, E, R> => {
       const timer = setTimeout(() => response.destroy(), Duration.toMillis(readTimeout)).unref()
@@ -157,7 +144,7 @@ export const shareOf = (inFlight: InFlight["Service"], request: HttpServerReques
         Stream.tap(() => Effect.sync(() => timer.refresh()))
       )
     },
-    /** From now on Node ends the connection when no byte of the body has come for so long. */
+    /** Node ends the connection when no byte of the body arrives for `readTimeout`. */
     limitSilence: () => void response.setTimeout(Duration.toMillis(readTimeout)),
     /** Undoes `limitSilence`. */
     allowSilence: () => void response.setTimeout(0)
