@@ -250,6 +250,26 @@ export const models = {
   secret: false
 }
 
+const decodeHeaders = Schema.decodeUnknownOption(
+  Schema.fromJsonString(Schema.Record(ModelProvider, Schema.optionalKey(StringRecord)))
+)
+
+/** Headers by provider as a JSON object, kept Redacted. */
+export const secretHeaders = {
+  ...kind(
+    Schema.Redacted(Schema.Record(Schema.String, StringRecord)),
+    'a JSON object of providers to headers: {"anthropic": {"x-team": "…"}}; providers: anthropic, openai, google, proxy',
+    (text) =>
+      Option.map(
+        Option.filter(decodeHeaders(text), (given) =>
+          Object.values(given).every((headers) => Object.entries(headers).every(isHeader))
+        ),
+        (given) => Redacted.make(given)
+      )
+  ),
+  secret: true
+}
+
 const Dollars = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1_000_000 }))
 
 /** Prices by model, as a JSON object. */

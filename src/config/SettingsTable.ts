@@ -140,6 +140,10 @@ const models = {
   llmProxyApiKey: optional("BYTEBOT_LLM_PROXY_API_KEY", Kind.secretText, {
     meaning: "Key for the proxy, if it wants one."
   }),
+  modelHeaders: optional("BYTEBOT_MODEL_HEADERS", Kind.secretHeaders, {
+    meaning:
+      'More headers of requests to a provider: {"anthropic":{"x-team":"desktop"},"proxy":{"x-portkey-config":"pc-1"}}.'
+  }),
   models: optional("BYTEBOT_MODELS", Kind.models, {
     meaning:
       'Models to offer instead of the built-in list: [{"provider":"anthropic","name":"…","title":"…","contextWindow":200000}].'

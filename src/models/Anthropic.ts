@@ -19,7 +19,11 @@ const limits = {
 }
 
 /** Anthropic's Messages API through the official SDK, which is loaded when first used. */
-export const make = (options: { readonly apiKey: Redacted.Redacted; readonly baseUrl: string | undefined }) =>
+export const make = (options: {
+  readonly apiKey: Redacted.Redacted
+  readonly baseUrl: string | undefined
+  readonly headers: Redacted.Redacted<Readonly<Record<string, string>>>
+}) =>
   Effect.gen(function* () {
     const sdk = yield* Effect.cached(Effect.promise(() => import("@anthropic-ai/sdk")))
     const client = yield* Effect.cached(
@@ -29,6 +33,7 @@ export const make = (options: { readonly apiKey: Redacted.Redacted; readonly bas
           new Anthropic({
             apiKey: Redacted.value(options.apiKey),
             baseURL: options.baseUrl ?? null,
+            defaultHeaders: Redacted.value(options.headers),
             maxRetries: 0,
             timeout: Duration.toMillis(patience),
             fetch: boundedFetch

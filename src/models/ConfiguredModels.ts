@@ -42,9 +42,10 @@ const missing = (name: string): ModelError => {
 /** Shorter ones are no keys, and may be parts of words. */
 const shortestKey = 8
 
-const keysIn = ({ anthropicApiKey, geminiApiKey, llmProxyApiKey, openaiApiKey }: SettingsValues) =>
+const keysIn = ({ anthropicApiKey, geminiApiKey, llmProxyApiKey, modelHeaders, openaiApiKey }: SettingsValues) =>
   [anthropicApiKey, openaiApiKey, geminiApiKey, llmProxyApiKey]
     .flatMap((key) => (Option.isSome(key) ? [Redacted.value(key.value)] : []))
+    .concat(Option.isSome(modelHeaders) ? Object.values(Redacted.value(modelHeaders.value)).flatMap(Object.values) : [])
     .filter((key) => key.length >= shortestKey)
 
 /** Characters of a failure's words. */

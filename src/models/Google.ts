@@ -27,7 +27,11 @@ const limits = {
 }
 
 /** Google's Gemini API through the official SDK, which is loaded when first used. */
-export const make = (options: { readonly apiKey: Redacted.Redacted; readonly baseUrl: string | undefined }) =>
+export const make = (options: {
+  readonly apiKey: Redacted.Redacted
+  readonly baseUrl: string | undefined
+  readonly headers: Redacted.Redacted<Readonly<Record<string, string>>>
+}) =>
   Effect.gen(function* () {
     const sdk = yield* Effect.cached(Effect.promise(() => import("@google/genai")))
     const client = yield* Effect.cached(
@@ -40,6 +44,7 @@ export const make = (options: { readonly apiKey: Redacted.Redacted; readonly bas
             enterprise: false,
             httpOptions: {
               apiVersion,
+              headers: { ...Redacted.value(options.headers) },
               fetch: boundedFetch,
               timeout: Duration.toMillis(patience),
               ...(options.baseUrl === undefined ? {} : { baseUrl: options.baseUrl })

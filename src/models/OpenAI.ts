@@ -21,11 +21,15 @@ const limits = {
 }
 
 /** OpenAI's Responses API through the official SDK, which is loaded when first used. Nothing is stored at OpenAI. */
-export const make = (options: { readonly apiKey: Redacted.Redacted; readonly baseUrl: string | undefined }) =>
+export const make = (options: {
+  readonly apiKey: Redacted.Redacted
+  readonly baseUrl: string | undefined
+  readonly headers: Redacted.Redacted<Readonly<Record<string, string>>>
+}) =>
   Effect.gen(function* () {
     const loaded = yield* Effect.cached(
       Effect.map(loadOpenAI("OpenAI's", patience), ({ clientOf, failed }) => ({
-        client: clientOf(Redacted.value(options.apiKey), options.baseUrl ?? null),
+        client: clientOf(Redacted.value(options.apiKey), options.baseUrl ?? null, Redacted.value(options.headers)),
         failed
       }))
     )

@@ -11,8 +11,15 @@ export const loadOpenAI = (whose: string, timeout: Duration.Duration) =>
   Effect.map(
     Effect.promise(() => import("openai")),
     ({ default: OpenAI }) => ({
-      clientOf: (apiKey: string, baseURL: string | null) =>
-        new OpenAI({ apiKey, baseURL, maxRetries: 0, timeout: Duration.toMillis(timeout), fetch: boundedFetch }),
+      clientOf: (apiKey: string, baseURL: string | null, defaultHeaders: Readonly<Record<string, string>>) =>
+        new OpenAI({
+          apiKey,
+          baseURL,
+          defaultHeaders,
+          maxRetries: 0,
+          timeout: Duration.toMillis(timeout),
+          fetch: boundedFetch
+        }),
       failed: (cause: unknown): ModelError | OpenAIProblem =>
         cause instanceof OpenAI.APIError
           ? toProblem(cause)

@@ -1,4 +1,4 @@
-import { type Effect, Option } from "effect"
+import { type Effect, Option, Redacted } from "effect"
 import type { SettingsValues } from "../config/Settings.ts"
 import { settingsTable } from "../config/SettingsTable.ts"
 import type { Model, ModelProvider } from "../domain/Model.ts"
@@ -21,6 +21,16 @@ interface Provider {
   readonly make: (settings: SettingsValues) => Option.Option<Effect.Effect<LanguageModel>>
 }
 
+/** The headers that the settings add to the provider's requests. */
+export const headersFor = (
+  { modelHeaders }: SettingsValues,
+  provider: ModelProvider
+): Redacted.Redacted<Readonly<Record<string, string>>> =>
+  Option.match(modelHeaders, {
+    onNone: () => Redacted.make({}),
+    onSome: (given) => Redacted.make(Redacted.value(given)[provider] ?? {})
+  })
+
 /** The providers that this version can run. */
 export const providers: ReadonlyArray<Provider> = [
   {
@@ -28,9 +38,13 @@ export const providers: ReadonlyArray<Provider> = [
     needs: settingsTable.anthropicApiKey.name,
     key: settingsTable.anthropicApiKey.name,
     models: offered("anthropic"),
-    make: ({ anthropicApiKey, anthropicBaseUrl }) =>
-      Option.map(anthropicApiKey, (apiKey) =>
-        Anthropic.make({ apiKey, baseUrl: Option.getOrUndefined(anthropicBaseUrl) })
+    make: (settings) =>
+      Option.map(settings.anthropicApiKey, (apiKey) =>
+        Anthropic.make({
+          apiKey,
+          baseUrl: Option.getOrUndefined(settings.anthropicBaseUrl),
+          headers: headersFor(settings, "anthropic")
+        })
       )
   },
   {
@@ -38,23 +52,41 @@ export const providers: ReadonlyArray<Provider> = [
     needs: settingsTable.openaiApiKey.name,
     key: settingsTable.openaiApiKey.name,
     models: offered("openai"),
-    make: ({ openaiApiKey, openaiBaseUrl }) =>
-      Option.map(openaiApiKey, (apiKey) => OpenAI.make({ apiKey, baseUrl: Option.getOrUndefined(openaiBaseUrl) }))
+    make: (settings) =>
+      Option.map(settings.openaiApiKey, (apiKey) =>
+        OpenAI.make({
+          apiKey,
+          baseUrl: Option.getOrUndefined(settings.openaiBaseUrl),
+          headers: headersFor(settings, "openai")
+        })
+      )
   },
   {
     name: "google",
     needs: settingsTable.geminiApiKey.name,
     key: settingsTable.geminiApiKey.name,
     models: offered("google"),
-    make: ({ geminiApiKey, geminiBaseUrl }) =>
-      Option.map(geminiApiKey, (apiKey) => Google.make({ apiKey, baseUrl: Option.getOrUndefined(geminiBaseUrl) }))
+    make: (settings) =>
+      Option.map(settings.geminiApiKey, (apiKey) =>
+        Google.make({
+          apiKey,
+          baseUrl: Option.getOrUndefined(settings.geminiBaseUrl),
+          headers: headersFor(settings, "google")
+        })
+      )
   },
   {
     name: "proxy",
     needs: settingsTable.llmProxyUrl.name,
     key: settingsTable.llmProxyApiKey.name,
     models: [],
-    make: ({ llmProxyApiKey, llmProxyUrl }) =>
-      Option.map(llmProxyUrl, (url) => Proxy.make({ url, apiKey: Option.getOrUndefined(llmProxyApiKey) }))
+    make: (settings) =>
+      Option.map(settings.llmProxyUrl, (url) =>
+        Proxy.make({
+          url,
+          apiKey: Option.getOrUndefined(settings.llmProxyApiKey),
+          headers: headersFor(settings, "proxy")
+        })
+      )
   }
 ]

@@ -36,7 +36,11 @@ interface Place {
 const searchedAgainAfter = 60_000
 
 /** Any OpenAI-compatible endpoint (Chat Completions) through OpenAI's official SDK, which is loaded when first used. */
-export const make = (options: { readonly url: string; readonly apiKey: Redacted.Redacted | undefined }) =>
+export const make = (options: {
+  readonly url: string
+  readonly apiKey: Redacted.Redacted | undefined
+  readonly headers: Redacted.Redacted<Readonly<Record<string, string>>>
+}) =>
   Effect.gen(function* () {
     const places = new Map<string, Place>()
     const habits = new Map<string, Habits>()
@@ -54,8 +58,8 @@ export const make = (options: { readonly url: string; readonly apiKey: Redacted.
       return yield* Effect.tryPromise({
         try: (signal) =>
           method === "get"
-            ? clientOf(apiKey, place).get<unknown>(path, { signal, headers })
-            : clientOf(apiKey, place).post<unknown>(path, { body, signal, headers }),
+            ? clientOf(apiKey, place, Redacted.value(options.headers)).get<unknown>(path, { signal, headers })
+            : clientOf(apiKey, place, Redacted.value(options.headers)).post<unknown>(path, { body, signal, headers }),
         catch: failed
       })
     })

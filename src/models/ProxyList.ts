@@ -1,10 +1,12 @@
 import { STATUS_CODES } from "node:http"
-import { ByteSize, Duration, Effect, Option, Schema } from "effect"
-import { HttpClient, HttpClientRequest, HttpIncomingMessage } from "effect/http"
+import { ByteSize, Duration, Effect, Option, Redacted, Schema } from "effect"
+import { FetchHttpClient, HttpClient, HttpClientRequest, HttpIncomingMessage } from "effect/http"
 import { Settings } from "../config/Settings.ts"
 import { ModelsUnavailable } from "../domain/TaskErrors.ts"
 import { boundedModels, decodeAnswer } from "./Answers.ts"
+import { boundedFetch } from "./BoundedFetch.ts"
 import { LanguageModels, type ListedModel } from "./LanguageModel.ts"
+import { headersFor } from "./Providers.ts"
 import { fromLiteLLM, windowOfShown, windowsOfLMStudio, windowsOfOllama } from "./ProxyModels.ts"
 
 const patience = Duration.seconds(10)
@@ -22,19 +24,28 @@ const smallWindow = 16_000
 
 /** GET or POST at the proxy; the JSON that it answers. */
 const makeAsk = Effect.gen(function* () {
-  const { llmProxyApiKey } = yield* Settings
-  const client = yield* HttpClient.HttpClient
-  const withKey = Option.match(llmProxyApiKey, {
+  const settings = yield* Settings
+  const client = yield* Effect.provide(HttpClient.HttpClient, FetchHttpClient.layer)
+  const withKey = Option.match(settings.llmProxyApiKey, {
     onNone: () => (request: HttpClientRequest.HttpClientRequest) => request,
     onSome: (key) => HttpClientRequest.bearerToken(key)
   })
-  return Effect.fnUntraced(function* (request: HttpClientRequest.HttpClientRequest) {
-    const response = yield* client.execute(request.pipe(HttpClientRequest.acceptJson, withKey))
-    if (response.status < 200 || response.status > 299) {
-      return yield* unavailable(STATUS_CODES[response.status] ?? String(response.status))
-    }
-    return yield* Effect.provideService(response.json, HttpIncomingMessage.MaxBodySize, largestList)
-  })
+  return Effect.fnUntraced(
+    function* (request: HttpClientRequest.HttpClientRequest) {
+      const response = yield* client.execute(
+        request.pipe(
+          HttpClientRequest.acceptJson,
+          withKey,
+          HttpClientRequest.setHeaders(Redacted.value(headersFor(settings, "proxy")))
+        )
+      )
+      if (response.status < 200 || response.status > 299) {
+        return yield* unavailable(STATUS_CODES[response.status] ?? String(response.status))
+      }
+      return yield* Effect.provideService(response.json, HttpIncomingMessage.MaxBodySize, largestList)
+    },
+    Effect.provideService(FetchHttpClient.Fetch, boundedFetch)
+  )
 })
 
 type Ask = Effect.Success<typeof makeAsk>

@@ -289,6 +289,7 @@ describe("bad values", () => {
     GOOGLE_GEMINI_BASE_URL: "http://",
     BYTEBOT_LLM_PROXY_URL: "http://proxy/?x=1",
     BYTEBOT_MODELS: '[{"provider": "anthropic", "name": "x", "contextwindow": 1}]',
+    BYTEBOT_MODEL_HEADERS: '{"anthropic":{"a header":"x"}}',
     BYTEBOT_MODEL_PRICES: '{"proxy/qwen":{"input":-1,"output":1}}',
     BYTEBOT_CONTEXT_LIMIT: "10",
     BYTEBOT_MODEL_EFFORT: "most",
@@ -397,6 +398,7 @@ describe("secrets", () => {
       const settings = yield* settingsFrom({
         ...secrets,
         DATABASE_URL: "postgresql://u:DATABASE_URL-planted@h/d",
+        BYTEBOT_MODEL_HEADERS: '{"anthropic":{"x-team":"BYTEBOT_MODEL_HEADERS-planted"}}',
         REDIS_URL: "rediss://:REDIS_URL-planted@h",
         OTEL_EXPORTER_OTLP_HEADERS: "authorization=planted"
       })
