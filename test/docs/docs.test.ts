@@ -32,7 +32,7 @@ describe("the API's documents", () => {
   it("begin with tasks", () => {
     assert.deepStrictEqual(
       apiDocument.tags.slice(0, 3).map(({ name }) => name),
-      ["tasks", "messages", "events"]
+      ["tasks", "messages", "attachments"]
     )
     assert.strictEqual(Object.keys(apiDocument.paths)[0], "/tasks")
   })
