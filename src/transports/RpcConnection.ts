@@ -129,7 +129,7 @@ export class RpcConnections extends Context.Service<
               ...limits(output, running, address)
             },
             socket: Socket.make({
-              reader: readerOf(socket, output, running, arriving),
+              reader: readerOf({ raw, socket, output, running, arriving }),
               writer: writerOf(socket, output)
             })
           }
@@ -143,13 +143,15 @@ export class RpcConnections extends Context.Service<
  * One frame at a time: the next is read when a call may run and the client has read most of what was sent. A large one counts as arriving
  * until its calls are answered.
  */
-const readerOf = (
-  socket: Socket.Socket,
-  output: Output,
-  running: Semaphore.Semaphore,
-  arriving: Arriving
-): Socket.Socket["reader"] =>
-  socket.reader.pipe(
+const readerOf = (on: {
+  readonly raw: Duplex
+  readonly socket: Socket.Socket
+  readonly output: Output
+  readonly running: Semaphore.Semaphore
+  readonly arriving: Arriving
+}): Socket.Socket["reader"] => {
+  const { arriving, output, raw, running, socket } = on
+  return socket.reader.pipe(
     // Finalizers run in the reverse order: this one before the socket's own.
     Effect.tap(() => Effect.addFinalizer(() => output.end)),
     Effect.map(({ pull, upgrade }) => {
@@ -159,7 +161,8 @@ const readerOf = (
         pull: Effect.gen(function* () {
           yield* running.withPermits(isLarge ? most.running : 1)(output.room)
           if (isLarge) arriving.finished()
-          const batch = Arr.isReadonlyArrayNonEmpty(frames) ? frames : yield* pull
+          // What a client that has left had sent is not worked on.
+          const batch = Arr.isReadonlyArrayNonEmpty(frames) && !raw.destroyed ? frames : yield* pull
           // What else there is to do goes on between frames.
           yield* Effect.yieldNow
           const [frame] = batch
@@ -172,6 +175,7 @@ const readerOf = (
       }
     })
   )
+}
 
 const writerOf = (socket: Socket.Socket, output: Output): Socket.Socket["writer"] =>
   Effect.map(socket.writer, ({ write, writeAll }) => ({
