@@ -42,17 +42,22 @@ export const decodeAnswer = <S extends Schema.Constraint & { readonly DecodingSe
 /** Characters of an answer in an error: more than is shown of it once the service's own keys are taken out, as a part of one is not found. */
 const quoted = 4_096
 
-/** An answer that can't be read. `whose`: "OpenAI's". A text that is no web page came from a connection that broke off, and has no shape. */
+/** An answer that can't be read. `whose`: "OpenAI's". A text that is neither a page nor a stream came from a connection that broke off, and has no shape. */
 export const unexpectedShape = (whose: string, answer: unknown): ModelError => {
   const json = boundedAnswer(answer)
   const shown = shortened(withoutKeys(typeof json === "string" ? json : JSON.stringify(json)), quoted)
-  const isPage = typeof json === "string" && /^\s*<(!doctype|html|head|body)/i.test(json)
-  const told = isPage ? `is a web page (HTML), so that its URL is not that of an API` : "has an unexpected shape"
+  const kind = typeof json === "string" ? kindOf(json) : undefined
+  const told = kind === undefined ? "has an unexpected shape" : `is ${kind}, and no JSON`
   return new ModelError({
     reason: "Unavailable",
     message: `${whose} answer ${told}: ${shown}`,
-    ...(isPage ? { shape: "web page" } : typeof json === "string" ? {} : { shape: shapeOf(json, shown) })
+    ...(kind === undefined ? (typeof json === "string" ? {} : { shape: shapeOf(json, shown) }) : { shape: kind })
   })
+}
+
+const kindOf = (words: string): string | undefined => {
+  if (/^\s*<(!doctype|html|head|body)/i.test(words)) return "a web page (HTML)"
+  return /^\s*(data|event):/.test(words) ? "an event stream (SSE)" : undefined
 }
 
 const shapeOf = (json: Schema.Json, shown: string): string =>

@@ -157,16 +157,22 @@ layer(
     )
   }
 
-  test.effect("a web page in place of an answer fails the task after three tries", () =>
-    Effect.gen(function* () {
-      const proxy = yield* start
-      proxy.setDefault({ raw: "<!doctype html><html></html>", headers: { "content-type": "text/html" } })
-      const id = yield* createTask("page", model("qwen"))
-      assert.match((yield* untilStatus(id, "FAILED")).error ?? "", /web page/)
-      // The first try asks below /v1, too.
-      assert.strictEqual(proxy.requests.length, 4)
-    })
-  )
+  const others: Readonly<Record<string, readonly [text: string, type: string]>> = {
+    "a web page": ["<!doctype html><html></html>", "text/html"],
+    "an event stream": ['data: {"choices":[]}\n\ndata: [DONE]\n\n', "text/event-stream"]
+  }
+  for (const [name, [raw, type]] of Object.entries(others)) {
+    test.effect(`${name} in place of an answer fails the task after three tries`, () =>
+      Effect.gen(function* () {
+        const proxy = yield* start
+        proxy.setDefault({ raw, headers: { "content-type": type } })
+        const id = yield* createTask(name, model(name))
+        assert.include((yield* untilStatus(id, "FAILED")).error ?? "", name)
+        // The first try asks below /v1, too.
+        assert.strictEqual(proxy.requests.length, 4)
+      })
+    )
+  }
 
   const overflow: Scripted = { status: 400, error: { type: "x", message: "maximum context length is 8192 tokens" } }
   const summary: Scripted = { content: [{ type: "text", text: "SHORTER" }] }
