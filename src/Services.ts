@@ -12,6 +12,7 @@ import { Logins } from "./auth/Logins.ts"
 import { Settings } from "./config/Settings.ts"
 import { Database } from "./database/Database.ts"
 import { Desktops } from "./desktop/Desktops.ts"
+import { Drafts } from "./events/Drafts.ts"
 import { Notifications } from "./events/Notifications.ts"
 import * as RedisNotifications from "./events/RedisNotifications.ts"
 import { Attachments } from "./messages/Attachments.ts"
@@ -37,8 +38,14 @@ const notifications = Layer.unwrap(
   Effect.map(Settings, ({ redisUrl }) =>
     Option.match(redisUrl, {
       onNone: () => Notifications.postgres,
-      onSome: (url) => Layer.merge(RedisNotifications.layer(url), RedisNotifications.relay(url))
+      onSome: (url) => RedisNotifications.layer(url)
     })
+  )
+)
+
+const eventRelay = Layer.unwrap(
+  Effect.map(Settings, ({ redisUrl }) =>
+    Option.match(redisUrl, { onNone: () => Layer.empty, onSome: RedisNotifications.relay })
   )
 )
 
@@ -48,11 +55,12 @@ export const layer = Layer.mergeAll(
   TaskReconciler.layer,
   MessagePurge.layer,
   TaskCounts.folding,
-  notifications
+  eventRelay
 ).pipe(
   Layer.provide(AgentLoop.layer),
   Layer.provide(ToolJournal.layer),
   Layer.provide(Layer.mergeAll(ModelCalls.layer, ToolRunner.layer)),
+  Layer.provideMerge(Layer.provideMerge(Drafts.layer, notifications)),
   Layer.provideMerge(Layer.mergeAll(Messages.layer, Attachments.layer, ShownPictures.layer, Visibility.layer)),
   Layer.provideMerge(Layer.mergeAll(Tasks.layer, Usage.layer)),
   Layer.provide(Dispatch.layer),

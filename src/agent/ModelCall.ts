@@ -36,7 +36,9 @@ export const makeGenerate = Effect.gen(function* () {
     task: AskingTask,
     candidate: Candidate,
     conversation: Conversation,
-    finish: (rendered: Rendered) => Pick<ModelRequest, "turns" | "toolChoice"> & Partial<Pick<ModelRequest, "tools">>
+    finish: (
+      rendered: Rendered
+    ) => Pick<ModelRequest, "turns" | "toolChoice" | "hear"> & Partial<Pick<ModelRequest, "tools">>
   ) {
     const language = yield* models.of(candidate.provider)
     const now = yield* DateTime.now

@@ -1,6 +1,7 @@
 import { Context, Effect, Layer, Option, Schema } from "effect"
 import { Settings } from "../config/Settings.ts"
 import type { AnsweredCall, Conversation } from "../domain/Conversation.ts"
+import type { Draft } from "../events/Draft.ts"
 import { LanguageModels, ModelError, type ModelReply, StoredModel } from "../models/LanguageModel.ts"
 import { claimedWindow, ModelCatalog } from "../models/ModelCatalog.ts"
 import { ModelFacts } from "../models/ModelFacts.ts"
@@ -36,6 +37,7 @@ export class ModelCalls extends Context.Service<
     readonly reply: <E, R>(
       task: AskingTask,
       conversation: Conversation,
+      draft: Pick<Draft, "hear" | "discard">,
       waiting: Waiting<E, R>
     ) => Effect.Effect<Reply, ModelError | E, R>
     /**
@@ -62,11 +64,16 @@ export class ModelCalls extends Context.Service<
       const reply = Effect.fn("ModelCalls.reply")(function* <E, R>(
         task: AskingTask,
         conversation: Conversation,
+        draft: Pick<Draft, "hear" | "discard">,
         waiting: Waiting<E, R>
       ) {
         const stored = yield* decodeStored(task.model)
         const { answer, isOwn } = yield* patiently(stored, waiting, (candidate) =>
-          generate(task, candidate, conversation, ({ turns }) => ({ turns, toolChoice: "auto" }))
+          generate(task, candidate, conversation, ({ turns }) => ({
+            turns,
+            toolChoice: "auto",
+            hear: draft.hear
+          })).pipe(Effect.tapError(() => Effect.sync(() => draft.discard())))
         )
         const used = answer.call.tokens.input + answer.call.tokens.output
         return { ...answer, isCrowded: isOwn && used >= crowdedAt(stored) } satisfies Reply

@@ -3,6 +3,7 @@ import { SqlClient } from "effect/sql"
 import { Analytics } from "../analytics/Analytics.ts"
 import { transaction } from "../database/DatabaseRetry.ts"
 import type { DatabaseUnavailable, TaskNotFound } from "../domain/TaskErrors.ts"
+import { Drafts } from "../events/Drafts.ts"
 import { Conversations } from "../messages/Conversations.ts"
 import { measure, metrics } from "../observability/Metrics.ts"
 import type { Claim } from "../tasks/Claims.ts"
@@ -147,6 +148,7 @@ const makeSteps = Effect.fnUntraced(function* (checkpoint: Checkpoint) {
 /** Calls of the model. */
 const makeAsking = Effect.gen(function* () {
   const conversations = yield* Conversations
+  const drafts = yield* Drafts
   const models = yield* ModelCalls
   const runs = yield* TaskRuns
   const effortOf = yield* makeEffortOf
@@ -185,10 +187,12 @@ const makeAsking = Effect.gen(function* () {
     const { lease, task } = run.claim
     const asking = { ...task, effort: yield* effortOf(task.id) }
     yield* confirm(run)
-    const answer = yield* patiently(run, (waiting) => models.reply(asking, conversation, waiting))
+    const draft = yield* drafts.begin({ taskId: lease.taskId, userId: run.claim.userId })
+    const answer = yield* patiently(run, (waiting) => models.reply(asking, conversation, draft, waiting))
     if (answer.content.length === 0) yield* conversations.recordEmptyReply(lease.taskId, answer.call)
+    else draft.keep()
     return answer
-  })
+  }, Effect.scoped)
 
   const ask = (run: Run, command: Of<"AskModel">) =>
     reply(run, command).pipe(

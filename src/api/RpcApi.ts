@@ -42,6 +42,8 @@ const page = {
 }
 /** A position of an earlier event; "0": the oldest that is kept. Without it the stream begins with the next event. */
 const after = { after: Schema.optionalKey(Text) }
+/** false: without `MessageDelta`, the pieces of messages that models are writing. */
+const deltas = { deltas: Schema.optionalKey(Schema.Boolean) }
 
 /** The operations of REST, and events as streams: what was missed first, then what happens, without a gap and each once. */
 export class RpcApi extends RpcGroup.make(
@@ -90,7 +92,7 @@ export class RpcApi extends RpcGroup.make(
   Rpc.make("ListModels", { success: Schema.Array(Model), error: ModelsUnavailable }),
   Rpc.make("ListDesktops", { success: Schema.Array(DesktopStatus), error: DatabaseUnavailable }),
   Rpc.make("WatchTask", {
-    payload: { ...task, ...after },
+    payload: { ...task, ...after, ...deltas },
     success: WatchedEvent,
     error: Schema.Union([TaskNotFound, InvalidRequest, SubscriberTooSlow, DatabaseUnavailable]),
     stream: true
@@ -98,8 +100,9 @@ export class RpcApi extends RpcGroup.make(
   Rpc.make("WatchTasks", {
     payload: {
       ...after,
+      ...deltas,
       kinds: Schema.optionalKey(
-        Schema.Array(Schema.Literals(["TaskCreated", "TaskUpdated", "NewMessage", "TaskDeleted"]))
+        Schema.Array(Schema.Literals(["TaskCreated", "TaskUpdated", "NewMessage", "MessageDelta", "TaskDeleted"]))
       )
     },
     success: WatchedEvent,

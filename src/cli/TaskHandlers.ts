@@ -91,7 +91,7 @@ const follow = Effect.fnUntraced(function* (flags: ConnectionFlags, given: strin
     return yield* ending(task)
   }
   const client = yield* rpcClient(flags)
-  const last = yield* client.WatchTask({ id, after: "0" }).pipe(
+  const last = yield* client.WatchTask({ id, after: "0", deltas: false }).pipe(
     Stream.takeUntil(isEnd),
     Stream.tap((event) => tell(flags, event)),
     Stream.runLast

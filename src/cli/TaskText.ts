@@ -141,6 +141,8 @@ export const eventLines = (event: WatchedEvent): ReadonlyArray<string> => {
     }
     case "NewMessage":
       return messageLines(event.message)
+    case "MessageDelta":
+      return []
     case "TaskDeleted":
       return ["[DELETED]"]
     case "Gap":

@@ -171,6 +171,10 @@ const models = {
   }),
   modelRetryFor: required("BYTEBOT_MODEL_RETRY_FOR", Kind.milliseconds(0), "900000", {
     meaning: "Milliseconds for which an overloaded or unreachable model is tried again before the task fails."
+  }),
+  modelSilence: required("BYTEBOT_MODEL_SILENCE", Kind.milliseconds(100), "600000", {
+    meaning:
+      "Milliseconds without a byte from a model's provider, before its answer or in it, after which the call counts as failed and is made again. An answer may take as long as it keeps coming, an hour at most."
   })
 }
 

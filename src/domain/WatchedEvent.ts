@@ -1,5 +1,6 @@
 import { Schema } from "effect"
 import { Message } from "./Message.ts"
+import { MessageDelta } from "./MessageDelta.ts"
 import { Task, TaskId } from "./Task.ts"
 
 /** A position in the feed of events; a watcher that comes back with it goes on from there. */
@@ -10,6 +11,7 @@ export const WatchedEvent = Schema.Union([
   Schema.TaggedStruct("TaskCreated", { ...position, task: Task }),
   Schema.TaggedStruct("TaskUpdated", { ...position, task: Task }),
   Schema.TaggedStruct("NewMessage", { ...position, message: Message }),
+  Schema.TaggedStruct("MessageDelta", { ...position, ...MessageDelta.fields }),
   Schema.TaggedStruct("TaskDeleted", { ...position, taskId: TaskId }),
   Schema.TaggedStruct("Gap", position)
 ])

@@ -3,11 +3,13 @@ import { Clock, Context, Effect, Layer, Option, Schema, Stream } from "effect"
 import { Logins } from "../auth/Logins.ts"
 import { repeatable } from "../database/DatabaseRetry.ts"
 import { Caller, type CallerIdentity } from "../domain/Caller.ts"
+import type { MessageDelta } from "../domain/MessageDelta.ts"
 import type { TaskId } from "../domain/Task.ts"
 import { InvalidRequest, TaskNotFound } from "../domain/TaskErrors.ts"
 import type { TaskEvent } from "../domain/TaskEvent.ts"
 import { Stopping } from "../health/Stopping.ts"
 import { Visibility } from "../tasks/Visibility.ts"
+import { Drafts, type OwnedDelta } from "./Drafts.ts"
 import { type EventTable, makeEventTable } from "./EventTable.ts"
 import { FeedPosition } from "./FeedPosition.ts"
 import { TaskEvents } from "./TaskEvents.ts"
@@ -18,15 +20,18 @@ const pageSize = 32
 /** Ids below the newest one that may belong to transactions under way when a watch begins. */
 const openAtBegin = 100
 
-/** An event, or word that some are gone for good. A watcher that comes back with `position` goes on from there. */
+/** An event, a piece of a message that is being written, or word that some events are gone for good. A watcher that comes back with `position` goes on from there. */
 export type FeedItem =
   | { readonly _tag: "Event"; readonly position: string; readonly event: TaskEvent }
+  | { readonly _tag: "Delta"; readonly position: string; readonly delta: MessageDelta }
   | { readonly _tag: "Gap"; readonly position: string }
 
 /** One task, or all of the caller's; from now on, or from the position of an earlier item ("0": from the oldest kept). */
 export interface Watch {
   readonly taskId?: TaskId | undefined
   readonly after?: string | undefined
+  /** false: without the pieces of messages that are being written. */
+  readonly deltas?: boolean | undefined
 }
 
 /** The caller's events as a stream: what was missed first, then what happens, without a gap and each once. */
@@ -37,6 +42,7 @@ export class EventFeed extends Context.Service<EventFeed>()("bytebot/EventFeed",
     const visibility = yield* Visibility
     const table = makeEventTable(yield* PgClient.PgClient)
     const itemsOf = makeItems(table, yield* TaskEvents)
+    const drafts = yield* Drafts
 
     /** The position now. */
     const present = Effect.gen(function* () {
@@ -72,7 +78,9 @@ export class EventFeed extends Context.Service<EventFeed>()("bytebot/EventFeed",
       const gap: Stream.Stream<FeedItem> = isGone
         ? Stream.succeed({ _tag: "Gap", position: position.toString() })
         : Stream.empty
-      return Stream.concat(gap, itemsOf(wanted, caller, position)).pipe(
+      const events = itemsOf(wanted, caller, position)
+      const items = wanted.deltas === false ? events : withDeltas(events, drafts, wanted, caller, position.toString())
+      return Stream.concat(gap, items).pipe(
         Stream.interruptWhen(Effect.raceFirst(logins.untilEnded(caller.login), stopping.untilEnding))
       )
     })
@@ -83,12 +91,38 @@ export class EventFeed extends Context.Service<EventFeed>()("bytebot/EventFeed",
   static readonly layer = Layer.effect(EventFeed, EventFeed.make)
 }
 
+const isFor =
+  (taskId: TaskId | undefined, caller: CallerIdentity) =>
+  (event: Pick<TaskEvent, "taskId" | "userId">): boolean =>
+    (taskId === undefined || event.taskId === taskId) && (caller.seesAll || event.userId === caller.userId)
+
+/** A delta has the position of the item before it: what comes after that is told again to a watcher that comes back. */
+const withDeltas = <E>(
+  items: Stream.Stream<FeedItem, E>,
+  drafts: Drafts["Service"],
+  { taskId }: Watch,
+  caller: CallerIdentity,
+  start: string
+): Stream.Stream<FeedItem, E> => {
+  const watcher = { wants: (id: string) => taskId === undefined || id === taskId, isWatching: () => true }
+  const deltas = Stream.unwrap(Effect.map(drafts.watch(watcher), (queue) => Stream.fromQueue(queue))).pipe(
+    Stream.filter(isFor(taskId, caller)),
+    Stream.map(({ userId: _, ...delta }: OwnedDelta) => ({ _tag: "Delta", delta }) as const)
+  )
+  return Stream.merge(items, deltas, { haltStrategy: "left" }).pipe(
+    Stream.mapAccum(
+      () => start,
+      (position, next): readonly [string, ReadonlyArray<FeedItem>] =>
+        next._tag === "Delta" ? [position, [{ ...next, position }]] : [next.position, [next]]
+    )
+  )
+}
+
 /** The events behind the position that the caller may see, then those that are committed, as items. */
 const makeItems =
   (table: EventTable, events: TaskEvents["Service"]) =>
   ({ taskId }: Watch, caller: CallerIdentity, position: FeedPosition) => {
-    const isWanted = (event: TaskEvent) =>
-      (taskId === undefined || event.taskId === taskId) && (caller.seesAll || event.userId === caller.userId)
+    const isWanted = isFor(taskId, caller)
 
     // Positions count all events, also those that are not the caller's.
     const item = Effect.fnUntraced(function* (event: TaskEvent) {

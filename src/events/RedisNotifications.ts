@@ -1,4 +1,4 @@
-import { Cause, Deferred, Effect, Layer, Queue, type Redacted, Schedule } from "effect"
+import { Cause, Deferred, Duration, Effect, Layer, Queue, type Redacted, Schedule } from "effect"
 import { Singleton } from "effect/cluster"
 import { SqlClient } from "effect/sql"
 import { wordsOf } from "../database/SqlFailure.ts"
@@ -32,6 +32,22 @@ export const layer = (url: Redacted.Redacted): Layer.Layer<Notifications, never,
             catch: unavailable
           })
           return heard
+        }).pipe(Effect.mapError(ended)),
+        sender: Effect.gen(function* () {
+          const name = yield* Effect.provideService(channelOf, SqlClient.SqlClient, sql)
+          let lost: Error | undefined
+          const client = yield* connect(url, (reason) => {
+            lost = reason
+          })
+          const publish = async (texts: ReadonlyArray<string>) => {
+            if (lost !== undefined) throw lost
+            await Promise.all(texts.map((text) => client.publish(name, text)))
+          }
+          return {
+            send: (texts: ReadonlyArray<string>) =>
+              Effect.tryPromise({ try: () => publish(texts), catch: (cause) => ended(unavailable(cause)) }),
+            every: Duration.millis(50)
+          }
         }).pipe(Effect.mapError(ended))
       })
     )

@@ -10,6 +10,7 @@ import {
   Layer,
   Option,
   Queue,
+  Result,
   Schedule,
   Schema,
   type Scope
@@ -20,6 +21,7 @@ import { DatabaseUnavailable } from "../domain/TaskErrors.ts"
 import type { TaskEvent } from "../domain/TaskEvent.ts"
 import type { SubscriberTooSlow } from "../domain/WatchedEvent.ts"
 import { untraced } from "../observability/TraceParent.ts"
+import { Drafts } from "./Drafts.ts"
 import { makeDelivery } from "./EventDelivery.ts"
 import { catchUp, decodeNotification, type EventTable, makeEventTable } from "./EventTable.ts"
 import { Notifications, type NotificationsEnded } from "./Notifications.ts"
@@ -76,6 +78,7 @@ export class TaskEvents extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* PgClient.PgClient
       const notifications = yield* Notifications
+      const drafts = yield* Drafts
       const table = makeEventTable(sql)
       const subscribers = new Subscribers()
       const delivery = makeDelivery(table, subscribers)
@@ -92,7 +95,7 @@ export class TaskEvents extends Context.Service<
         failures = 0
         yield* attempted.open
         const activity: Activity = { heard: 0, isIdle: true }
-        return yield* Effect.raceFirst(hear(heard, delivery, activity), watch(table, delivery, activity))
+        return yield* Effect.raceFirst(hear(heard, delivery, drafts, activity), watch(table, delivery, activity))
       }).pipe(Effect.scoped)
 
       const interrupted = Effect.fnUntraced(function* (cause: Cause.Cause<{ readonly message: string }>) {
@@ -138,6 +141,7 @@ interface Activity {
 const hear = (
   heard: Queue.Dequeue<string, NotificationsEnded>,
   delivery: ReturnType<typeof makeDelivery>,
+  drafts: Drafts["Service"],
   activity: Activity
 ) =>
   Effect.gen(function* () {
@@ -145,9 +149,9 @@ const hear = (
     const texts = yield* Queue.takeBetween(heard, 1, batchSize)
     activity.isIdle = false
     activity.heard++
-    yield* texts.includes(catchUp)
-      ? delivery.catchUp
-      : delivery.deliver(Arr.flatMap(texts, (text) => Option.toArray(decodeNotification(text))))
+    const [pointers, others] = Arr.partition(texts, (text) => Result.fromOption(decodeNotification(text), () => text))
+    for (const text of others) drafts.receive(text)
+    yield* texts.includes(catchUp) ? delivery.catchUp : delivery.deliver(pointers)
   }).pipe(Effect.forever)
 
 /** Whether something was heard during a pause, or is still being passed on. */

@@ -1,10 +1,12 @@
-import { Duration, Effect, Redacted, Schema } from "effect"
+import { type Duration, Effect, Redacted, Schema } from "effect"
 import type { Model } from "../domain/Model.ts"
 import { decodeAnswer } from "./Answers.ts"
-import { boundedFetch } from "./BoundedFetch.ts"
+import { isStreamRefused } from "./AnswerStream.ts"
+import { boundedFetch, sdkTimeout } from "./BoundedFetch.ts"
 import { toModelError } from "./GoogleErrors.ts"
 import { toReply } from "./GoogleReply.ts"
 import { toContents, toDeclaration, toThinking } from "./GoogleRequest.ts"
+import { asEventStream, GoogleStream } from "./GoogleStream.ts"
 import { type LanguageModel, ModelError, type ModelRequest } from "./LanguageModel.ts"
 
 /** For stored tasks that name no model. */
@@ -12,9 +14,6 @@ const defaultModel = "gemini-4-argon"
 
 /** The version that has every model, previews too; the SDK's own choice depends on its release. */
 const apiVersion = "v1beta"
-
-/** A reply of many thoughts takes minutes; beyond this the connection is dead. */
-const patience = Duration.minutes(10)
 
 /**
  * ai.google.dev/gemini-api/docs/image-understanding: 20 MB for a request with inline data, of which a part is left for what is not ours;
@@ -31,6 +30,7 @@ export const make = (options: {
   readonly apiKey: Redacted.Redacted
   readonly baseUrl: string | undefined
   readonly headers: Redacted.Redacted<Readonly<Record<string, string>>>
+  readonly silence: Duration.Duration
 }) =>
   Effect.gen(function* () {
     const sdk = yield* Effect.cached(Effect.promise(() => import("@google/genai")))
@@ -45,8 +45,8 @@ export const make = (options: {
             httpOptions: {
               apiVersion,
               headers: { ...Redacted.value(options.headers) },
-              fetch: boundedFetch,
-              timeout: Duration.toMillis(patience),
+              fetch: asEventStream(boundedFetch(options.silence)),
+              timeout: sdkTimeout,
               ...(options.baseUrl === undefined ? {} : { baseUrl: options.baseUrl })
             }
           })
@@ -58,33 +58,47 @@ export const make = (options: {
         (cause: unknown): ModelError =>
           cause instanceof ApiError ? toModelError(cause.status, cause.message) : unanswered(cause)
     )
+    const notStreamed = Effect.map(
+      sdk,
+      ({ ApiError }) =>
+        (cause: unknown): boolean =>
+          cause instanceof ApiError &&
+          ((unknownMethod.has(cause.status) && !/models\/\S+ is not found/.test(cause.message)) ||
+            (cause.status < 500 && isStreamRefused(cause.message)))
+    )
+    /** Names of models that are not streamed. */
+    const unstreamed = new Set<string>()
+
+    const ask = Effect.fnUntraced(function* (request: ModelRequest, model: string, isStreamed: boolean) {
+      const enums = yield* sdk
+      const { models: google } = yield* client
+      const toError = yield* failed
+      const isRefused = yield* notStreamed
+      const assembly = new GoogleStream(request.hear)
+      const answer = yield* Effect.tryPromise({
+        try: async (abortSignal) => {
+          const asked = toParams(request, model, enums, abortSignal)
+          if (!isStreamed) return google.generateContent(asked)
+          for await (const chunk of await google.generateContentStream(asked)) assembly.add(chunk)
+          return assembly.answer()
+        },
+        catch: (cause) => (isStreamed && isRefused(cause) ? new StreamRefused() : toError(cause))
+      })
+      return answer === undefined ? yield* unanswered(new Error("it broke off before its end")) : yield* toReply(answer)
+    })
+
     const generate = Effect.fnUntraced(function* (request: ModelRequest) {
       const model = request.model ?? defaultModel
       yield* Effect.annotateCurrentSpan({ "gen_ai.provider.name": "gcp.gemini", "gen_ai.request.model": model })
-      const { FunctionCallingConfigMode, ThinkingLevel } = yield* sdk
-      const google = yield* client
-      const toError = yield* failed
-      const answer = yield* Effect.tryPromise({
-        try: (abortSignal) =>
-          google.models.generateContent({
-            model,
-            contents: toContents(request.turns, model),
-            config: {
-              abortSignal,
-              systemInstruction: request.system,
-              ...toThinking(request, model, ThinkingLevel),
-              ...(request.tools.length === 0
-                ? {}
-                : { tools: [{ functionDeclarations: request.tools.map(toDeclaration) }] }),
-              ...(request.toolChoice === "none" && request.tools.length > 0
-                ? { toolConfig: { functionCallingConfig: { mode: FunctionCallingConfigMode.NONE } } }
-                : {})
-            }
-          }),
-        catch: toError
-      })
-      return yield* toReply(answer)
+      const whole = ask(request, model, false)
+      const answer = unstreamed.has(model)
+        ? whole
+        : Effect.catchTag(ask(request, model, true), "StreamRefused", () =>
+            Effect.tap(whole, () => Effect.sync(() => unstreamed.add(model)))
+          )
+      return yield* Effect.catchTag(answer, "StreamRefused", Effect.die)
     })
+
     const list = Effect.gen(function* () {
       const google = yield* client
       const toError = yield* failed
@@ -96,6 +110,28 @@ export const make = (options: {
     }).pipe(Effect.withSpan("Google.list"))
     return { load: Effect.asVoid(client), generate, list, limits } satisfies LanguageModel
   })
+
+type Enums = Pick<typeof import("@google/genai"), "FunctionCallingConfigMode" | "ThinkingLevel">
+
+const toParams = (request: ModelRequest, model: string, enums: Enums, abortSignal: AbortSignal) => ({
+  model,
+  contents: toContents(request.turns, model),
+  config: {
+    abortSignal,
+    systemInstruction: request.system,
+    ...toThinking(request, model, enums.ThinkingLevel),
+    ...(request.tools.length === 0 ? {} : { tools: [{ functionDeclarations: request.tools.map(toDeclaration) }] }),
+    ...(request.toolChoice === "none" && request.tools.length > 0
+      ? { toolConfig: { functionCallingConfig: { mode: enums.FunctionCallingConfigMode.NONE } } }
+      : {})
+  }
+})
+
+/** What gateways answer that have no method to stream. Google itself says of which model there is none. */
+const unknownMethod = new Set([404, 405, 501])
+
+/** The endpoint does not stream. */
+class StreamRefused extends Schema.TaggedError<StreamRefused>()("StreamRefused", {}) {}
 
 const unanswered = (cause: unknown): ModelError => {
   const words = cause instanceof Error ? cause.message : "unknown failure"

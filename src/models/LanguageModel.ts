@@ -4,6 +4,7 @@ import type { Model, ModelProvider } from "../domain/Model.ts"
 import type { TokenCounts } from "../domain/ModelCall.ts"
 import type { Effort } from "../domain/Task.ts"
 import type { Price } from "./ModelPrices.ts"
+import type { MessageDelta } from "../domain/MessageDelta.ts"
 
 /**
  * A turn of a valid conversation: turns alternate, the first is the user's, every tool_use is answered by the next turn.
@@ -21,6 +22,11 @@ export interface ToolDefinition {
   readonly inputSchema: Readonly<Record<string, unknown>> & { readonly properties?: Readonly<Record<string, unknown>> }
 }
 
+/** A part of a reply, as the model writes it. A call that fails has been heard in vain: what was heard of it is void. */
+export type Hear = (kind: MessageDelta["kind"], text: string) => void
+
+export const unheard: Hear = () => {}
+
 export interface ModelRequest {
   /** Absent: the provider's own default. */
   readonly model: string | undefined
@@ -30,6 +36,8 @@ export interface ModelRequest {
   readonly tools: ReadonlyArray<ToolDefinition>
   /** `none`: the model is to answer in words; the tools stay in the request, because calls and results refer to them. */
   readonly toolChoice: "auto" | "none"
+  /** Is told the reply while it is written. */
+  readonly hear?: Hear
   /** How much the model shall think; absent: as the provider has it. */
   readonly effort?: Effort | undefined
 }

@@ -1,14 +1,13 @@
-import { Duration, Effect, Redacted, Ref, Schema } from "effect"
+import { type Duration, Effect, Redacted, Ref, Schema } from "effect"
 import { decodeAnswer, unexpectedShape } from "./Answers.ts"
-import type { LanguageModel, ModelRequest } from "./LanguageModel.ts"
-import { toModelError } from "./OpenAIErrors.ts"
+import { isStreamRefused, readAnswer } from "./AnswerStream.ts"
+import type { Hear, LanguageModel, ModelRequest } from "./LanguageModel.ts"
+import { isRefusal, toModelError } from "./OpenAIErrors.ts"
 import { defaultModel, fromListed } from "./OpenAIModels.ts"
 import { toReply } from "./OpenAIReply.ts"
 import { type Asked, type Body, toBody } from "./OpenAIRequest.ts"
+import { OpenAIStream } from "./OpenAIStream.ts"
 import { loadOpenAI } from "./OpenAISdk.ts"
-
-/** Reasoning and answer take minutes; beyond this the connection is dead. */
-const patience = Duration.minutes(10)
 
 /**
  * The guide "Images and vision", in its older and narrower version: a request of 50 MB with 500 images. A part of the bytes is left for
@@ -25,10 +24,11 @@ export const make = (options: {
   readonly apiKey: Redacted.Redacted
   readonly baseUrl: string | undefined
   readonly headers: Redacted.Redacted<Readonly<Record<string, string>>>
+  readonly silence: Duration.Duration
 }) =>
   Effect.gen(function* () {
     const loaded = yield* Effect.cached(
-      Effect.map(loadOpenAI("OpenAI's", patience), ({ clientOf, failed }) => ({
+      Effect.map(loadOpenAI("OpenAI's", options.silence), ({ clientOf, failed }) => ({
         client: clientOf(Redacted.value(options.apiKey), options.baseUrl ?? null, Redacted.value(options.headers)),
         failed
       }))
@@ -37,17 +37,28 @@ export const make = (options: {
     /** Summaries of the reasoning are asked for until OpenAI says that this account may not have them. */
     const mayHaveSummaries = yield* Ref.make(true)
 
-    const post = Effect.fnUntraced(function* (body: Body) {
+    /** Names of models that are not streamed, as to those who have not proved who they are. */
+    const unstreamed = new Set<string>()
+
+    const post = Effect.fnUntraced(function* (request: Body, isStreamed: boolean, hear: Hear | undefined) {
       const { client, failed } = yield* loaded
-      return yield* Effect.tryPromise({
-        try: (signal) => client.post<unknown>("/responses", { body, signal }),
+      const body = isStreamed ? { ...request, stream: true } : request
+      const response = yield* Effect.tryPromise({
+        try: (signal) => client.post("/responses", { body, signal }).asResponse(),
         catch: failed
       })
+      return yield* readAnswer("OpenAI's", response, new OpenAIStream(hear))
     })
 
-    const ask = (request: ModelRequest, asked: Asked): ReturnType<typeof post> =>
-      post(toBody(request, asked)).pipe(
+    const ask = (request: ModelRequest, asked: Asked): ReturnType<typeof post> => {
+      const model = request.model ?? defaultModel
+      const isStreamed = !unstreamed.has(model)
+      return post(toBody(request, asked), isStreamed, request.hear).pipe(
         Effect.catchTag("OpenAIProblem", (problem) => {
+          if (isStreamed && isRefusal(problem) && isStreamRefused(`${problem.param} ${problem.message}`)) {
+            unstreamed.add(model)
+            return ask(request, asked)
+          }
           if (problem.param === "reasoning.summary" && asked.summary) {
             return Effect.andThen(Ref.set(mayHaveSummaries, false), ask(request, { ...asked, summary: false }))
           }
@@ -57,6 +68,7 @@ export const make = (options: {
             : Effect.fail(problem)
         })
       )
+    }
 
     const generate = Effect.fnUntraced(function* (request: ModelRequest) {
       yield* Effect.annotateCurrentSpan({

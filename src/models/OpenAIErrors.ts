@@ -16,6 +16,9 @@ export class OpenAIProblem extends Schema.TaggedError<OpenAIProblem>()("OpenAIPr
   retryAfter: Schema.optionalKey(Schema.Finite)
 }) {}
 
+/** Whether the endpoint refuses the request, whoever asks and whenever. */
+export const isRefusal = ({ status = 0 }: OpenAIProblem): boolean => [400, 404, 405, 415, 422, 501].includes(status)
+
 const Field = Schema.optionalKey(Schema.Unknown)
 const Body = Schema.Struct({ message: Field, type: Field, code: Field, param: Field, metadata: Field })
 const decodeBody = Schema.decodeUnknownOption(Body)
@@ -98,6 +101,7 @@ const reasonOf = ({ code = "", message, status, type = "" }: OpenAIProblem): Mod
 /** Of an answer that began and then failed. */
 export const reasonOfFailure = (code: string): ModelError["reason"] => {
   if (code === "rate_limit_exceeded") return "RateLimited"
+  if (overloadCodes.test(code)) return "Overloaded"
   if (code === "server_error" || code === "vector_store_timeout") return "Unavailable"
   return refusalCodes.test(code) ? "Refused" : "InvalidRequest"
 }

@@ -43,7 +43,8 @@ export const providers: ReadonlyArray<Provider> = [
         Anthropic.make({
           apiKey,
           baseUrl: Option.getOrUndefined(settings.anthropicBaseUrl),
-          headers: headersFor(settings, "anthropic")
+          headers: headersFor(settings, "anthropic"),
+          silence: settings.modelSilence
         })
       )
   },
@@ -57,7 +58,8 @@ export const providers: ReadonlyArray<Provider> = [
         OpenAI.make({
           apiKey,
           baseUrl: Option.getOrUndefined(settings.openaiBaseUrl),
-          headers: headersFor(settings, "openai")
+          headers: headersFor(settings, "openai"),
+          silence: settings.modelSilence
         })
       )
   },
@@ -71,7 +73,8 @@ export const providers: ReadonlyArray<Provider> = [
         Google.make({
           apiKey,
           baseUrl: Option.getOrUndefined(settings.geminiBaseUrl),
-          headers: headersFor(settings, "google")
+          headers: headersFor(settings, "google"),
+          silence: settings.modelSilence
         })
       )
   },
@@ -85,7 +88,8 @@ export const providers: ReadonlyArray<Provider> = [
         Proxy.make({
           url,
           apiKey: Option.getOrUndefined(settings.llmProxyApiKey),
-          headers: headersFor(settings, "proxy")
+          headers: headersFor(settings, "proxy"),
+          silence: settings.modelSilence
         })
       )
   }

@@ -1,17 +1,16 @@
-import { Clock, Duration, Effect, Option, Redacted, Schema } from "effect"
+import { Clock, type Duration, Effect, Option, Redacted, Schema } from "effect"
 import { currentTraceparent, traceparentHeader } from "../observability/TraceParent.ts"
 import { decodeAnswer, unexpectedShape } from "./Answers.ts"
+import { type Assembly, readAnswer } from "./AnswerStream.ts"
 import type { LanguageModel, ListedModel, ModelError, ModelRequest } from "./LanguageModel.ts"
 import type { OpenAIProblem } from "./OpenAIErrors.ts"
 import { loadOpenAI } from "./OpenAISdk.ts"
 import { toModelError } from "./ProxyErrors.ts"
-import { type Habits, learned, noHabits } from "./ProxyHabits.ts"
+import { type Habits, learned, noHabits, streamingFields } from "./ProxyHabits.ts"
 import { fromOpenAIList } from "./ProxyModels.ts"
 import { toReply } from "./ProxyReply.ts"
+import { ProxyStream } from "./ProxyStream.ts"
 import { defaultModel, toBody } from "./ProxyRequest.ts"
-
-/** Local models are slow; beyond this the connection is dead. */
-const patience = Duration.minutes(10)
 
 /** What the narrowest of the large providers behind a proxy takes; a local server may be set to less. */
 const limits = {
@@ -40,28 +39,36 @@ export const make = (options: {
   readonly url: string
   readonly apiKey: Redacted.Redacted | undefined
   readonly headers: Redacted.Redacted<Readonly<Record<string, string>>>
+  readonly silence: Duration.Duration
 }) =>
   Effect.gen(function* () {
     const places = new Map<string, Place>()
     const habits = new Map<string, Habits>()
-    const loaded = yield* Effect.cached(loadOpenAI("The LLM proxy's", patience))
+    const loaded = yield* Effect.cached(loadOpenAI("The LLM proxy's", options.silence))
     // Some want no key, but the SDK does.
     const apiKey = options.apiKey === undefined ? "none" : Redacted.value(options.apiKey)
 
-    const ask = Effect.fnUntraced(function* (place: string, method: "get" | "post", path: string, body?: unknown) {
+    const ask = Effect.fnUntraced(function* (
+      place: string,
+      method: "get" | "post",
+      path: string,
+      assembly: Assembly,
+      body?: unknown
+    ) {
       const { clientOf, failed } = yield* loaded
       const traceparent = yield* currentTraceparent
       const headers = Option.match(traceparent, {
         onNone: () => ({}),
         onSome: (value) => ({ [traceparentHeader]: value })
       })
-      return yield* Effect.tryPromise({
+      const response = yield* Effect.tryPromise({
         try: (signal) =>
-          method === "get"
-            ? clientOf(apiKey, place, Redacted.value(options.headers)).get<unknown>(path, { signal, headers })
-            : clientOf(apiKey, place, Redacted.value(options.headers)).post<unknown>(path, { body, signal, headers }),
+          clientOf(apiKey, place, Redacted.value(options.headers))
+            [method](path, { body, signal, headers })
+            .asResponse(),
         catch: failed
       })
+      return yield* readAnswer("The LLM proxy's", response, assembly)
     })
 
     /** Finds where the API is for a model: the first place with an answer as it should be is where it stays. */
@@ -89,7 +96,10 @@ export const make = (options: {
     const chat = (place: string, model: string, request: ModelRequest): ReturnType<typeof ask> => {
       const known = habits.get(model) ?? noHabits
       return Effect.catchTag(
-        ask(place, "post", "/chat/completions", toBody(request, known)),
+        ask(place, "post", "/chat/completions", new ProxyStream(request.hear), {
+          ...toBody(request, known),
+          ...streamingFields[known.streaming]
+        }),
         "OpenAIProblem",
         (problem) => {
           const next = learned(known, problem)
@@ -106,7 +116,7 @@ export const make = (options: {
       return yield* inWords(located(model, (place) => Effect.flatMap(chat(place, model, request), toReply)))
     })
 
-    const list = located("", (place) => Effect.flatMap(ask(place, "get", "/models"), toModels)).pipe(
+    const list = located("", (place) => Effect.flatMap(ask(place, "get", "/models", new ProxyStream()), toModels)).pipe(
       inWords,
       Effect.withSpan("Proxy.list")
     )

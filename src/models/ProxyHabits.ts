@@ -1,3 +1,4 @@
+import { isStreamRefused } from "./AnswerStream.ts"
 import type { OpenAIProblem } from "./OpenAIErrors.ts"
 
 /**
@@ -13,9 +14,23 @@ export interface Habits {
   readonly wantsReasoning: boolean
   /** The first call of every assistant message needs Google's signature, or a text that stands for it. */
   readonly wantsSignature: boolean
+  /** How much of a stream is asked for. */
+  readonly streaming: keyof typeof streamingFields
 }
 
-export const noHabits: Habits = { bridges: false, attaches: true, wantsReasoning: false, wantsSignature: false }
+export const streamingFields = {
+  withUsage: { stream: true, stream_options: { include_usage: true } },
+  withoutUsage: { stream: true },
+  none: {}
+}
+
+export const noHabits: Habits = {
+  bridges: false,
+  attaches: true,
+  wantsReasoning: false,
+  wantsSignature: false,
+  streaming: "withUsage"
+}
 
 /** Mistral, and servers of its models: github.com/zed-industries/zed/issues/37021. */
 const wrongOrder = /unexpected role '?user'? after role '?tool'?|invalid_request_message_order|roles must alternate/i
@@ -32,10 +47,17 @@ const unwanted =
 const missingSignature = /missing a thought_?signature/i
 
 /** The habits after a refusal; undefined where it teaches nothing new. */
-export const learned = (habits: Habits, { message, status = 0, type = "" }: OpenAIProblem): Habits | undefined => {
+export const learned = (
+  habits: Habits,
+  { message, param = "", status = 0, type = "" }: OpenAIProblem
+): Habits | undefined => {
   if (status < 400 || status >= 500) return undefined
   const words = `${type} ${message}`
   if (!habits.bridges && wrongOrder.test(words)) return { ...habits, bridges: true }
+  if (habits.streaming !== "none" && isStreamRefused(`${param} ${message}`)) {
+    const keepsStream = habits.streaming === "withUsage" && /stream_options/i.test(`${param} ${message}`)
+    return { ...habits, streaming: keepsStream ? "withoutUsage" : "none" }
+  }
   if (missingReasoning.test(words)) return habits.wantsReasoning ? undefined : { ...habits, wantsReasoning: true }
   if (missingSignature.test(words)) return habits.wantsSignature ? undefined : { ...habits, wantsSignature: true }
   return habits.attaches && unwanted.test(words) ? { ...habits, attaches: false } : undefined

@@ -44,7 +44,7 @@ const makeAsk = Effect.gen(function* () {
       }
       return yield* Effect.provideService(response.json, HttpIncomingMessage.MaxBodySize, largestList)
     },
-    Effect.provideService(FetchHttpClient.Fetch, boundedFetch)
+    Effect.provideService(FetchHttpClient.Fetch, boundedFetch(settings.modelSilence))
   )
 })
 

@@ -14,6 +14,8 @@ import { makeRefusedClaims } from "./RefusedClaims.ts"
 /** A claimed task; a reply stored before `interruptedAt` (UTC) belongs to a run that was broken off, its open tools are not to be run. */
 export interface Claim {
   readonly task: Task
+  /** Whose task it is; null: nobody's. */
+  readonly userId: string | null
   readonly lease: Lease
   /** Just before it was claimed (UTC). */
   readonly claimedAt: DateTime.Utc
@@ -131,7 +133,7 @@ const claimNext = (
       UNION ALL SELECT 2, task."id", ${sql.literal(taskJson("task"))} FROM task
     ) event ORDER BY event."place"
   )
-  SELECT ${sql.literal(taskJson("task"))} AS task, run."taskId", run."epoch", run."interruptedAt", run."failures", run."filesWritten", run."hasMoved",
+  SELECT ${sql.literal(taskJson("task"))} AS task, task."userId", run."taskId", run."epoch", run."interruptedAt", run."failures", run."filesWritten", run."hasMoved",
     next."isBound", next."id" IS NOT NULL AND run."epoch" IS NULL AS "isTaken", trace."traceparent", trace."previous" AS "previousTraceparent"
   FROM owner LEFT JOIN next ON TRUE LEFT JOIN (task CROSS JOIN run) ON TRUE LEFT JOIN "TaskTrace" trace ON trace."taskId" = task."id"`
 
@@ -142,6 +144,7 @@ const decodeClaimed = Schema.decodeUnknownEffect(Schema.Struct({ taskId: TaskId,
 const decodeClaim = Schema.decodeUnknownEffect(
   Schema.Struct({
     task: Task,
+    userId: Schema.NullOr(Schema.String),
     interruptedAt: Schema.NullOr(Schema.DateTimeUtcFromDate),
     isBound: Schema.Boolean,
     hasMoved: Schema.Boolean,

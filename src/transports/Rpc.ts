@@ -60,6 +60,7 @@ const decodeMessage = Schema.decodeUnknownEffect(Message)
 const typed = (item: FeedItem): Effect.Effect<WatchedEvent> => {
   const { position } = item
   if (item._tag === "Gap") return Effect.succeed({ _tag: "Gap", position })
+  if (item._tag === "Delta") return Effect.succeed({ _tag: "MessageDelta", position, ...item.delta })
   const { kind, payload, taskId } = item.event
   switch (kind) {
     case "task_created":
@@ -107,9 +108,9 @@ const handlers = RpcApi.toLayer(
         Effect.flatMap(CurrentReserve, (reserve) => messages.list({ taskId: id, limit, page }, reserve)),
       ListModels: () => models.list,
       ListDesktops: () => desktops.list,
-      WatchTask: ({ after, id }) => watch({ taskId: id, after }),
-      WatchTasks: ({ after, kinds }) =>
-        watch({ after }).pipe(
+      WatchTask: ({ after, deltas, id }) => watch({ taskId: id, after, deltas }),
+      WatchTasks: ({ after, deltas, kinds }) =>
+        watch({ after, deltas: kinds === undefined ? deltas : kinds.includes("MessageDelta") }).pipe(
           Stream.filter(({ _tag }) => kinds === undefined || _tag === "Gap" || kinds.includes(_tag))
         )
     })

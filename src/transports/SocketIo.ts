@@ -23,6 +23,7 @@ import {
   limitBacklog,
   limitMessages
 } from "./SocketIoClient.ts"
+import { sendDrafts } from "./SocketIoDrafts.ts"
 import * as boundedParser from "./SocketIoParser.ts"
 import { offsetRooms, RecoveryAdapter } from "./SocketIoRecovery.ts"
 import { administrators, roomOf, serveRooms, userRoom } from "./SocketIoRooms.ts"
@@ -48,6 +49,7 @@ export const layer = Layer.effectDiscard(
     yield* (yield* SocketStats).register(() => statistics(recovery))
     yield* Effect.sync(() => recovery.expire()).pipe(Effect.repeat(Schedule.spaced("30 seconds")), Effect.forkScoped)
     yield* Effect.forkScoped(publishEvents(io, recovery, accounts.areOn))
+    yield* sendDrafts(io)
   })
 )
 

@@ -67,14 +67,22 @@ export const limitMessages = (socket: ClientSocket): void => {
 const textLength = (packet: unknown): number =>
   Predicate.hasProperty(packet, "data") && typeof packet.data === "string" ? packet.data.length : 0
 
-/** Disconnects a client that takes events too slowly; it connects again and gets what it missed. */
-export const limitBacklog = ({ conn }: ClientSocket): void => {
+/** Measures what waits for a client, in characters; `grew` is told each time that it becomes more. */
+export const backlogOf = ({ conn }: ClientSocket, grew: (backlog: number) => void = () => {}): (() => number) => {
   let backlog = 0
   conn.on("flush", () => {
     backlog = 0
   })
   conn.on("packetCreate", (packet: unknown) => {
     backlog += textLength(packet)
-    if (backlog > longestBacklog) conn.close(true)
+    grew(backlog)
+  })
+  return () => backlog
+}
+
+/** Disconnects a client that takes events too slowly; it connects again and gets what it missed. */
+export const limitBacklog = (socket: ClientSocket): void => {
+  backlogOf(socket, (backlog) => {
+    if (backlog > longestBacklog) socket.conn.close(true)
   })
 }

@@ -9,7 +9,9 @@ import { type DesktopEmulator, start as startDesktop } from "../emulators/deskto
 import { goldenDesktop, goldenReplies } from "../emulators/golden.ts"
 import type { ModelEmulator } from "../emulators/modelEmulator.ts"
 import type { Scripted } from "../emulators/modelReplies.ts"
+import { watch } from "../streams/Watcher.ts"
 import { type Provider, providers, recordedProvider } from "../support/ModelProviders.ts"
+import { deltasIn, draftsOf } from "../support/Drafts.ts"
 import { differences } from "../support/Recording.ts"
 import { decodeTask, request as send } from "../support/RestClient.ts"
 import { startService } from "../support/TestService.ts"
@@ -47,6 +49,8 @@ interface Stage {
   readonly model: ModelEmulator<unknown, unknown>
   readonly desktop: DesktopEmulator
   readonly reports: Array<unknown>
+  /** The pieces of messages that a watcher of all tasks was told, by task. */
+  readonly deltas: (taskId: string) => ReturnType<typeof deltasIn>
 }
 class World extends Context.Service<World, Stage>()("test/World") {
   static readonly layer = (provider: Provider) =>
@@ -79,7 +83,13 @@ class World extends Context.Service<World, Stage>()("test/World") {
           BYTEBOT_ANALYTICS_ENDPOINT: `http://127.0.0.1:${analytics.port}/analytics`,
           BYTEBOT_MODEL_RETRY_FOR: "1500"
         })
-        return { ...service, provider, model, desktop, reports }
+        const { seen } = yield* watch(`${service.url}/events`)
+        const deltas = (taskId: string) =>
+          deltasIn(
+            seen.map(({ data }) => data),
+            taskId
+          )
+        return { ...service, provider, model, desktop, reports, deltas }
       })
     )
 }
@@ -441,6 +451,18 @@ const replay = (scenario: Scenario) =>
           `messages of ${task.description}`
         )
       )
+      const said = textsOf(messages.filter((row) => row.taskId === taskId && row.role === "ASSISTANT"))
+      const drafts = yield* until(
+        "what was stored was told piece by piece",
+        Effect.sync(() => {
+          const texts = draftsOf(stage.deltas(String(taskId))).map(({ text }) => text)
+          return texts.join("").length >= said.join("").length ? texts : undefined
+        })
+      )
+      assert.deepStrictEqual(
+        drafts.filter((text) => text !== ""),
+        said
+      )
       const rest = yield* request(stage, "GET", `/tasks/${taskId}`)
       found.push(
         ...differences(
@@ -488,6 +510,18 @@ const replay = (scenario: Scenario) =>
       []
     )
   })
+
+const decodeContent = Schema.decodeUnknownSync(Schema.Array(Schema.Record(Schema.String, Schema.Json)))
+
+/** The texts of each message that has any. */
+const textsOf = (rows: ReadonlyArray<Readonly<Record<string, unknown>>>): ReadonlyArray<string> =>
+  rows
+    .map(({ content }) =>
+      decodeContent(content)
+        .flatMap(({ text, type }) => (type === "text" && typeof text === "string" ? [text] : []))
+        .join("")
+    )
+    .filter((text) => text !== "")
 
 const asRecord = Schema.decodeUnknownSync(Json)
 

@@ -80,7 +80,7 @@ layer(Gemini.layer, { timeout: "60 seconds", excludeTestServices: true })("Googl
       assert.deepStrictEqual(yield* errors, [])
       assert.deepStrictEqual(
         google.requests.map(({ url }) => url),
-        Array.from({ length: 4 }, () => "/v1beta/models/gemini-3.8-flash:generateContent")
+        Array.from({ length: 4 }, () => "/v1beta/models/gemini-3.8-flash:streamGenerateContent?alt=sse")
       )
       const last = contentsOf(google.requests[3])
       assert.deepStrictEqual(

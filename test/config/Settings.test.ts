@@ -296,6 +296,7 @@ describe("bad values", () => {
     BYTEBOT_MODEL_FALLBACKS: "anthropic/claude-haiku-5-5,claude",
     BYTEBOT_MODEL_FALLBACK_AFTER: "-1",
     BYTEBOT_MODEL_RETRY_FOR: "1e3",
+    BYTEBOT_MODEL_SILENCE: "10",
     BYTEBOT_DESKTOP_BASE_URL: `http://fine:9990,desk:${secret}@host`,
     BYTEBOT_DESKTOP_APPLICATIONS: "firefox,firefox=browser",
     BYTEBOT_DESKTOP_LOST: "panic",

@@ -186,9 +186,9 @@ describe("streaming", () => {
   it.each([
     ["drop", "drop" as const],
     ["an error event", { type: "overloaded_error", message: "Overloaded" }]
-  ])("stops in the middle: %s", async (_name, then) => {
+  ])("stops in the middle: %s", async (_name, ending) => {
     const { emulator, client } = await open()
-    emulator.enqueue({ content: [{ type: "text", text: "never complete" }], stopAfter: { events: 3, then } })
+    emulator.enqueue({ content: [{ type: "text", text: "never complete" }], stopAfter: { events: 3, ending } })
     const stream = client.messages.stream({ model, max_tokens: 100, messages: [{ role: "user", content: "x" }] })
     expect(await caught(stream.finalMessage())).toBeInstanceOf(SDK.AnthropicError)
   })

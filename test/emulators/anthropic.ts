@@ -61,7 +61,7 @@ const dialect = (models: ReadonlyArray<string> | undefined): Dialect<MessagesReq
       for (const block of message.content) {
         if (block.type === "thinking") thoughts.set(block.signature, { thinking: block.thinking, prefix })
       }
-      if (call.body.stream === true) return stream(reply, message, response, gone)
+      if (call.body.stream === true && reply.streams !== false) return stream(reply, message, response, gone)
       return sendJson(response, 200, message)
     },
     errorBody: (error, _status, id) => errorBody(error, id),

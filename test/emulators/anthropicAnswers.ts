@@ -1,33 +1,20 @@
 import type { ServerResponse } from "node:http"
 import type Anthropic from "@anthropic-ai/sdk"
 import { streamEvents } from "./anthropicReplies.ts"
-import { pause, untilGone } from "./httpServer.ts"
+import { frame, sendFrames } from "./eventStream.ts"
 import type { MessageReply } from "./modelReplies.ts"
 
 /** Answers that take more than a line. */
 
 /** Sends the message as server-sent events, stopping early where the reply says so. */
-export const stream = async (
-  reply: MessageReply,
-  message: Anthropic.Message,
-  response: ServerResponse,
-  gone: AbortSignal
-) => {
-  response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" })
-  for (const [i, event] of streamEvents(message).entries()) {
-    if (gone.aborted) return
-    if (reply.stopAfter?.events === i) {
-      const { then } = reply.stopAfter
-      if (then === "hang") return untilGone(gone)
-      if (then === "drop") return void response.destroy()
-      response.end(`event: error\ndata: ${JSON.stringify({ type: "error", error: then })}\n\n`)
-      return
-    }
-    response.write(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`)
-    await pause(reply.chunkDelayMs ?? 0, gone)
-  }
-  response.end()
-}
+export const stream = (reply: MessageReply, message: Anthropic.Message, response: ServerResponse, gone: AbortSignal) =>
+  sendFrames(
+    reply,
+    streamEvents(message).map((event) => frame(event, event.type)),
+    ({ message: words, type }) => frame({ type: "error", error: { type, message: words } }, "error"),
+    response,
+    gone
+  )
 
 /** A model of GET /v1/models. */
 export const modelInfo = (id: string) => ({

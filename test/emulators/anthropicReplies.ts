@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto"
 import type Anthropic from "@anthropic-ai/sdk"
+import { pieces } from "./eventStream.ts"
 import type { MessagesRequest } from "./anthropicRequest.ts"
 import { type ErrorBody, identifier, type MessageReply, type ReplyBlock, type ReplyUsage } from "./modelReplies.ts"
 
@@ -68,8 +69,6 @@ export const errorBody = ({ details, message, type }: ErrorBody, id: string) => 
   error: { type, message, ...(details === undefined ? {} : { details }) },
   request_id: id
 })
-
-const pieces = (text: string): ReadonlyArray<string> => text.match(/.{1,16}/gsu) ?? []
 
 const deltasOf = (block: Anthropic.ContentBlock): ReadonlyArray<Anthropic.RawContentBlockDelta> => {
   switch (block.type) {

@@ -3,7 +3,9 @@ import { listed, modelInfo } from "./googleModels.ts"
 import { completeAnswer, errorBody } from "./googleReplies.ts"
 import { checkRequest, firstUserText, type GenerateContentRequest, hasTool } from "./googleRequest.ts"
 import { rejection } from "./googleShape.ts"
+import { errorFrame, streamFrames } from "./googleStream.ts"
 import { checkThoughts, essence, type Signed } from "./googleThoughts.ts"
+import { sendFrames } from "./eventStream.ts"
 import { sendJson } from "./httpServer.ts"
 import { type Dialect, type ModelEmulator, type ModelEmulatorOptions, provider, runEmulator } from "./modelEmulator.ts"
 
@@ -14,6 +16,8 @@ export type GoogleEmulator = ModelEmulator<GenerateContentRequest, CacheRead>
 
 const maxBodyBytes = 20 * 1024 * 1024
 const route = /^\/(v1|v1beta)\/models(?:\/([^/:]+)(?::([a-zA-Z]+))?)?$/
+
+const actions = new Set<string | undefined>(["generateContent", "streamGenerateContent"])
 
 const dialect = (options: GoogleOptions): Dialect<GenerateContentRequest, CacheRead> => {
   const cache = new ImplicitCache()
@@ -30,7 +34,7 @@ const dialect = (options: GoogleOptions): Dialect<GenerateContentRequest, CacheR
     notJson: rejection(400, "Invalid JSON payload received. Expected an object key or }."),
     understand: ({ body, method }, path) => {
       const [, version = "", model, action] = route.exec(decodeURIComponent(path)) ?? []
-      if (method === "POST" && model !== undefined && action === "generateContent") {
+      if (method === "POST" && model !== undefined && actions.has(action)) {
         if (options.models?.includes(model) === false) throw noModel(model, version)
         checkRequest(body, model)
         checkThoughts(body.contents, model, signatures)
@@ -45,13 +49,15 @@ const dialect = (options: GoogleOptions): Dialect<GenerateContentRequest, CacheR
     },
     firstUserText,
     offers: hasTool,
-    send: (reply, call, response) => {
+    send: (reply, call, response, gone) => {
       const model = modelOf(call.url)
       const { answer, parts } = completeAnswer(reply, model, call.cacheRead)
       for (const part of parts) {
         if (part.thoughtSignature !== undefined) signatures.set(part.thoughtSignature, { model, part: essence(part) })
       }
-      sendJson(response, 200, answer)
+      return call.url.includes(":streamGenerateContent") && reply.streams !== false
+        ? sendFrames(reply, streamFrames(answer), errorFrame, response, gone)
+        : sendJson(response, 200, answer)
     },
     errorBody: (error, status) => errorBody(error, status),
     reset: () => {

@@ -43,10 +43,15 @@ export interface MessageReply {
   readonly model?: string
   /** Time before the first byte, ms. */
   readonly delayMs?: number
+  /** false: sent at once, though the request wants a stream, as some gateways do. */
+  readonly streams?: false
   /** Streaming only: time between events, ms. */
   readonly chunkDelayMs?: number
-  /** Streaming only: what happens after that many events; an error is sent as the stream's `error` event. */
-  readonly stopAfter?: { readonly events: number; readonly then: "drop" | "hang" | ErrorBody }
+  /**
+   * Streaming only: what happens after that many events. `drop`: the connection is cut, `end`: it ends as if all was said, `garbage`: an
+   * event that is no JSON; an error is sent as the API tells one within a stream.
+   */
+  readonly stopAfter?: { readonly events: number; readonly ending: "drop" | "end" | "garbage" | "hang" | ErrorBody }
 }
 
 /** An answer with an error status, in the API's error shape. */

@@ -1,3 +1,4 @@
+import { sendFrames } from "./eventStream.ts"
 import { sendJson } from "./httpServer.ts"
 import { type Dialect, type ModelEmulator, type ModelEmulatorOptions, provider, runEmulator } from "./modelEmulator.ts"
 import { PromptCache, type PromptTokens } from "./openaiCache.ts"
@@ -6,6 +7,7 @@ import { GivenReasoning } from "./openaiReasoning.ts"
 import { completeResponse, errorBody } from "./openaiReplies.ts"
 import { checkResponsesRequest, firstUserText, hasTool, type ResponsesRequest } from "./openaiRequest.ts"
 import { invalid } from "./openaiShape.ts"
+import { errorFrame, streamFrames } from "./openaiStream.ts"
 import { Rejection } from "./rejection.ts"
 
 /** The OpenAI Responses API on the wire: https://developers.openai.com/api/reference/resources/responses. */
@@ -67,13 +69,15 @@ const dialect = (models: ReadonlyArray<string> | undefined): Dialect<ResponsesRe
     },
     firstUserText,
     offers: hasTool,
-    send: (reply, call, response) => {
+    send: (reply, call, response, gone) => {
       const answer = completeResponse(reply, call.body, call.cacheRead)
       for (const item of answer.output) {
         if (item.type !== "reasoning" || typeof item.encrypted_content !== "string") continue
         reasoning.remember(item.encrypted_content, item.id, call.body.model)
       }
-      return sendJson(response, 200, answer)
+      return call.body.stream === true && reply.streams !== false
+        ? sendFrames(reply, streamFrames(answer), errorFrame, response, gone)
+        : sendJson(response, 200, answer)
     },
     errorBody,
     reset: () => {

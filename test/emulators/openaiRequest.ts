@@ -85,7 +85,6 @@ export function checkResponsesRequest(value: unknown): asserts value is Response
   for (const key of ["instructions", "safety_identifier", "user"]) optionalString(body, key, "")
   optionalString(body, "prompt_cache_key", "", 64)
   optionalChoice(body, "truncation", "", ["auto", "disabled"])
-  if (body.stream === true) throw invalid("stream", "This emulator does not stream.")
   checkState(body)
   checkToolChoice(body.tool_choice, checkTools(body.tools))
   checkTokens(body, traits)

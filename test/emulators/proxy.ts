@@ -1,3 +1,4 @@
+import { sendFrames } from "./eventStream.ts"
 import { sendJson } from "./httpServer.ts"
 import { type Dialect, type ModelEmulator, type ModelEmulatorOptions, provider, runEmulator } from "./modelEmulator.ts"
 import { PromptCache, type PromptTokens } from "./openaiCache.ts"
@@ -5,6 +6,7 @@ import { invalid } from "./openaiShape.ts"
 import { completion, errorBody } from "./proxyReplies.ts"
 import { type ChatRequest, checkChatRequest, firstUserText, hasTool } from "./proxyRequest.ts"
 import { rulesOf, type ServerKind } from "./proxyServers.ts"
+import { errorFrame, streamFrames } from "./proxyStream.ts"
 import { Rejection } from "./rejection.ts"
 
 /** An OpenAI-compatible proxy on the wire: LiteLLM (https://docs.litellm.ai), or an endpoint that knows paths under /v1 only. */
@@ -56,7 +58,12 @@ const dialect = ({ models, onlyV1 = false, server }: ProxyOptions): Dialect<Chat
     },
     firstUserText,
     offers: hasTool,
-    send: (reply, call, response) => sendJson(response, 200, completion(reply, call.body, call.cacheRead, rules)),
+    send: (reply, call, response, gone) => {
+      const answer = completion(reply, call.body, call.cacheRead, rules)
+      if (call.body.stream !== true || reply.streams === false) return sendJson(response, 200, answer)
+      const isUsageWanted = call.body.stream_options?.include_usage === true
+      return sendFrames(reply, streamFrames(answer, isUsageWanted), errorFrame, response, gone)
+    },
     errorBody: (error, status) => errorBody(error, status),
     reset: () => cache.clear()
   }

@@ -25,6 +25,8 @@ export interface ChatRequest {
   readonly messages: ReadonlyArray<ChatMessage>
   readonly tools?: ReadonlyArray<unknown>
   readonly tool_choice?: unknown
+  readonly stream?: boolean
+  readonly stream_options?: { readonly include_usage?: boolean }
 }
 
 export interface ChatMessage {
@@ -53,6 +55,7 @@ const bodyKeys = [
   "reasoning_effort",
   "stop",
   "stream",
+  "stream_options",
   "user",
   "n"
 ]
@@ -80,12 +83,20 @@ export function checkChatRequest(value: unknown, longestId = 64): asserts value 
   const body = object(value, "body")
   onlyKeys(body, "", bodyKeys)
   requiredString(body, "model", "")
+  checkStream(body)
   const messages = requiredArray(body, "messages", "")
   if (messages.length === 0) throw invalid("messages", "Invalid 'messages': empty array.", "empty_array")
   checkToolsOf(body)
   for (const [i, message] of messages.entries())
     checkMessage(object(message, at("messages", i)), at("messages", i), longestId)
   checkOrder(messages.map((message, i) => object(message, at("messages", i))))
+}
+
+/** As vLLM's ChatCompletionRequest: options of a stream go with a stream only. */
+const checkStream = (body: Fields): void => {
+  if (absent(body.stream_options)) return
+  if (body.stream !== true) throw invalid("stream_options", "Stream options can only be defined when `stream=True`.")
+  onlyKeys(object(body.stream_options, "stream_options"), "stream_options", ["include_usage", "include_obfuscation"])
 }
 
 /** Functions are one level deeper than in the Responses API. */

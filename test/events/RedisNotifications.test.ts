@@ -2,6 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Layer, Queue, Redacted } from "effect"
 import { createClient } from "redis"
 import { io } from "socket.io-client"
+import { Settings } from "../../src/config/Settings.ts"
+import { Drafts } from "../../src/events/Drafts.ts"
 import * as RedisNotifications from "../../src/events/RedisNotifications.ts"
 import { TaskEvents } from "../../src/events/TaskEvents.ts"
 import { request } from "../support/RestClient.ts"
@@ -20,7 +22,13 @@ const endConnections = (type: "pubsub" | "normal") =>
   })
 
 const secret = Redacted.make(url)
-const feed = Layer.fresh(TaskEvents.layer.pipe(Layer.provide(RedisNotifications.layer(secret))))
+const feed = Layer.fresh(
+  TaskEvents.layer.pipe(
+    Layer.provide(Drafts.layer),
+    Layer.provide(Settings.layerFrom({})),
+    Layer.provide(RedisNotifications.layer(secret))
+  )
+)
 
 /** A subscriber of a replica of its own. */
 const subscriber = Effect.flatMap(Layer.build(feed), (context) =>

@@ -2,6 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Deferred, Effect, Exit, Fiber, Layer, Queue, References, Schedule, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { TestClock } from "effect/testing"
+import { Settings } from "../../src/config/Settings.ts"
+import { Drafts } from "../../src/events/Drafts.ts"
 import { Notifications, NotificationsEnded } from "../../src/events/Notifications.ts"
 import { TaskEvents } from "../../src/events/TaskEvents.ts"
 import { admin, clientLayer, migrated, TestDatabase } from "../support/TestDatabase.ts"
@@ -23,7 +25,8 @@ const assertNothingElse = Effect.fnUntraced(function* (queue: Effect.Success<typ
 })
 
 /** Each test has a feed and a database of its own. */
-const byPostgres = TaskEvents.layer.pipe(Layer.provide(Notifications.postgres))
+const eventsLayer = TaskEvents.layer.pipe(Layer.provide(Drafts.layer), Layer.provide(Settings.layerFrom({})))
+const byPostgres = eventsLayer.pipe(Layer.provide(Notifications.postgres))
 const feed = byPostgres.pipe(Layer.provideMerge(TestDatabase.withClient), Layer.fresh)
 
 describe("TaskEvents", () => {
@@ -197,11 +200,15 @@ describe("TaskEvents", () => {
         listen: Effect.andThen(
           Queue.offer(attempts, undefined),
           Effect.fail(new NotificationsEnded({ reason: "not there yet" }))
-        )
+        ),
+        sender: Effect.never
       })
       const { listen } = yield* Effect.provide(Notifications, Notifications.postgres)
       let isThere = false
-      const late = Notifications.of({ listen: Effect.suspend(() => (isThere ? listen : refused.listen)) })
+      const late = Notifications.of({
+        ...refused,
+        listen: Effect.suspend(() => (isThere ? listen : refused.listen))
+      })
       yield* Effect.gen(function* () {
         const queue = yield* (yield* TaskEvents).follow(everything)
         yield* Queue.take(attempts)
@@ -210,7 +217,7 @@ describe("TaskEvents", () => {
         isThere = true
         assert.deepStrictEqual(yield* payloads(queue, 1), ["early"])
         yield* assertNothingElse(queue, id)
-      }).pipe(Effect.scoped, Effect.provide(TaskEvents.layer), Effect.provideService(Notifications, late))
+      }).pipe(Effect.scoped, Effect.provide(eventsLayer), Effect.provideService(Notifications, late))
     }).pipe(Effect.provide(TestDatabase.withClient))
   )
 
@@ -293,6 +300,7 @@ describe("TaskEvents", () => {
       let arrived = 0
       /** Each notification takes longer than one may, but they keep coming. */
       const late = Notifications.of({
+        sender: Effect.never,
         listen: Effect.gen(function* () {
           listened++
           const heard = yield* listen
@@ -337,7 +345,7 @@ describe("TaskEvents", () => {
         assert.strictEqual(listened, 1)
       }).pipe(
         Effect.scoped,
-        Effect.provide(TaskEvents.layer.pipe(Layer.provide(Layer.succeed(Clock.Clock, clock)))),
+        Effect.provide(eventsLayer.pipe(Layer.provide(Layer.succeed(Clock.Clock, clock)))),
         Effect.provideService(Notifications, late)
       )
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.withClient))
@@ -348,7 +356,7 @@ describe("TaskEvents", () => {
       const clock = yield* TestClock.make()
       const sql = yield* SqlClient.SqlClient
       const heard = yield* Queue.unbounded<string, NotificationsEnded>()
-      const byHand = Notifications.of({ listen: Effect.succeed(heard) })
+      const byHand = Notifications.of({ listen: Effect.succeed(heard), sender: Effect.never })
       yield* Effect.gen(function* () {
         const queue = yield* all
         const id = yield* Write.task()
@@ -381,7 +389,7 @@ describe("TaskEvents", () => {
         )
       }).pipe(
         Effect.scoped,
-        Effect.provide(TaskEvents.layer.pipe(Layer.provide(Layer.succeed(Clock.Clock, clock)))),
+        Effect.provide(eventsLayer.pipe(Layer.provide(Layer.succeed(Clock.Clock, clock)))),
         Effect.provideService(Notifications, byHand),
         // An interruption meets the delivery wherever it can.
         Effect.provideService(References.MaxOpsBeforeYield, 5)

@@ -7,6 +7,7 @@ import { Socket } from "effect/socket"
 import { Accounts } from "../../src/auth/Accounts.ts"
 import { Logins } from "../../src/auth/Logins.ts"
 import { Settings } from "../../src/config/Settings.ts"
+import { Drafts } from "../../src/events/Drafts.ts"
 import { Notifications } from "../../src/events/Notifications.ts"
 import { TaskEvents } from "../../src/events/TaskEvents.ts"
 import { RequestLimits } from "../../src/limits/RequestLimits.ts"
@@ -68,7 +69,7 @@ const server = (variables: Readonly<Record<string, string>> = {}) =>
     Layer.provideMerge(HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true })),
     Layer.provideMerge(Server.layer),
     Layer.provideMerge(Slow.layer),
-    Layer.provide(TaskEvents.layer.pipe(Layer.provide(Notifications.postgres))),
+    Layer.provide(TaskEvents.layer.pipe(Layer.provideMerge(Drafts.layer), Layer.provide(Notifications.postgres))),
     Layer.provide(Settings.layerFrom({ HOST: "127.0.0.1", PORT: "0", ...variables }))
   )
 

@@ -8,7 +8,7 @@ export interface Seen {
   readonly data: unknown
 }
 
-const kinds = ["task_created", "task_updated", "new_message", "task_deleted", "gap"]
+const kinds = ["task_created", "task_updated", "new_message", "message_delta", "task_deleted", "gap"]
 
 /** A client that is not ours, and what it got, oldest first. */
 export const watch = (url: string, headers: Readonly<Record<string, string>> = {}) =>

@@ -4,6 +4,7 @@ import { Logins } from "../../src/auth/Logins.ts"
 import { Settings } from "../../src/config/Settings.ts"
 import { Caller, everybody } from "../../src/domain/Caller.ts"
 import { TaskId } from "../../src/domain/Task.ts"
+import { Drafts } from "../../src/events/Drafts.ts"
 import { EventFeed } from "../../src/events/EventFeed.ts"
 import { Notifications } from "../../src/events/Notifications.ts"
 import { TaskEvents } from "../../src/events/TaskEvents.ts"
@@ -13,7 +14,7 @@ import * as Write from "../events/EventWriter.ts"
 import { TestDatabase } from "../support/TestDatabase.ts"
 
 const feed = EventFeed.layer.pipe(
-  Layer.provideMerge(TaskEvents.layer.pipe(Layer.provide(Notifications.postgres))),
+  Layer.provideMerge(TaskEvents.layer.pipe(Layer.provideMerge(Drafts.layer), Layer.provide(Notifications.postgres))),
   Layer.provide(Layer.mergeAll(Logins.off, Stopping.layer, Visibility.layer)),
   Layer.provide(Settings.layerFrom({})),
   Layer.provideMerge(TestDatabase.withClient)

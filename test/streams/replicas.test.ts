@@ -2,7 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
 import { makeRpcClient } from "../../src/client/BytebotClient.ts"
 import { TaskId } from "../../src/domain/Task.ts"
+import * as Anthropic from "../emulators/anthropic.ts"
+import * as Desktop from "../emulators/desktop.ts"
 import { client, untilConnected } from "../socket/Clients.ts"
+import { deltasIn, draftsOf } from "../support/Drafts.ts"
 import { makeReplica } from "../support/Replicas.ts"
 import { decodeTask, request } from "../support/RestClient.ts"
 import { migrated } from "../support/TestDatabase.ts"
@@ -67,6 +70,57 @@ describe.each(ways)("events by way of $name", ({ variables }) => {
             assert.deepStrictEqual(texts(), expected)
           }
         }
+      }).pipe(Effect.scoped),
+    60_000
+  )
+
+  it.live(
+    "bring the messages that a model is writing to watchers at every replica",
+    () =>
+      Effect.gen(function* () {
+        const databaseUrl = yield* migrated
+        const model = yield* Anthropic.scoped()
+        const desktop = yield* Desktop.scoped()
+        const said = "é".repeat(4_000)
+        model.setDefault((_request, { index }) => ({
+          content: [
+            { type: "text", text: said },
+            { type: "tool_use", name: "computer_move_mouse", input: { coordinates: { x: index, y: index } } }
+          ]
+        }))
+        const replicas = yield* Effect.forEach([0, 1], () =>
+          makeReplica({
+            databaseUrl,
+            decide: () => "pass",
+            isOneOfMany: true,
+            variables: {
+              ...variables,
+              ANTHROPIC_API_KEY: "test-key",
+              ANTHROPIC_BASE_URL: model.url,
+              BYTEBOT_DESKTOP_BASE_URL: desktop.url,
+              BYTEBOT_SETTLE_DELAY: "50"
+            }
+          })
+        )
+        yield* Effect.forEach(replicas, ({ start }) => start, { concurrency: "unbounded" })
+        const watchers = yield* Effect.forEach(replicas, ({ url }) => watch(`${url}/events`))
+        const created = yield* request(replicas[0]?.url ?? "", "POST", "/tasks", { description: "write" })
+        const { id } = decodeTask(created.json)
+        for (const { seen } of watchers) {
+          yield* until(
+            "a whole draft",
+            Effect.sync(() => {
+              const drafts = draftsOf(
+                deltasIn(
+                  seen.map(({ data }) => data),
+                  id
+                )
+              )
+              return drafts.some(({ text }) => text === said) || undefined
+            })
+          )
+        }
+        yield* request(replicas[0]?.url ?? "", "POST", `/tasks/${id}/cancel`)
       }).pipe(Effect.scoped),
     60_000
   )

@@ -48,6 +48,8 @@ const eventText = (event: Exclude<WatchedEvent, { _tag: "Gap" }>): string => {
       return `${event._tag === "TaskCreated" ? "task_created" : "task_updated"}  ${event.task.status}, control ${event.task.control}`
     case "NewMessage":
       return `new_message  ${event.message.role}, ${event.message.content.length} blocks`
+    case "MessageDelta":
+      return "message_delta"
     case "TaskDeleted":
       return "task_deleted"
   }
@@ -70,6 +72,8 @@ export const afterEvent = (state: TaskState, event: Exclude<WatchedEvent, { _tag
       return withTask(seen, event.task)
     case "NewMessage":
       return { ...seen, messages: upserted(seen.messages, slim(event.message)) }
+    case "MessageDelta":
+      return state
     case "TaskDeleted":
       return { ...seen, problem: "The task was deleted" }
   }
@@ -101,7 +105,7 @@ export const useTask = (id: TaskId): TaskState =>
           yield* usage
         })
         yield* follow(
-          (after) => rpc.WatchTask({ id, ...after }),
+          (after) => rpc.WatchTask({ id, ...after, deltas: false }),
           load,
           (event) => {
             update((state) => afterEvent(state, event, Date.now()))

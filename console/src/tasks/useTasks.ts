@@ -51,6 +51,7 @@ export const afterEvent = (
       return { ...state, tasks, total: state.total === undefined ? undefined : state.total - gone }
     }
     case "NewMessage":
+    case "MessageDelta":
       return state
   }
 }

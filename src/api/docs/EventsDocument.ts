@@ -2,11 +2,12 @@ import { Schema } from "effect"
 import packageJson from "../../../package.json" with { type: "json" }
 import { Message } from "../../domain/Message.ts"
 import { Task } from "../../domain/Task.ts"
+import { MessageDelta } from "../../domain/MessageDelta.ts"
 import type { TaskEventKind } from "../../domain/TaskEvent.ts"
 import * as Example from "./Examples.ts"
 
 interface EventDocs {
-  readonly kind: typeof TaskEventKind.Type
+  readonly kind: TaskEventKind | "message_delta"
   readonly payload: Schema.Top & Schema.ConstraintDecoder<unknown>
   readonly to: string
   readonly when: string
@@ -35,6 +36,18 @@ export const events: ReadonlyArray<EventDocs> = [
     to: "the task's room",
     when: "A message was stored: of the user, of the agent, results of tools, captured actions. Not the task's first one.",
     example: Example.reply
+  },
+  {
+    kind: "message_delta",
+    payload: MessageDelta,
+    to: "the task's room, clients with `auth: { deltas: true }` in the handshake",
+    when: [
+      "The model wrote a piece of its next message, as text or as thinking; twenty times a second at most.",
+      "Deltas are never stored and never sent again, and new_message brings the whole message.",
+      "`index` counts the pieces of a draft. 0 begins a new draft, which makes the one before void; an empty `text` at 0 ends a draft that came to nothing, as its answer broke off or a person stepped in.",
+      "A client that is slow misses pieces: what does not follow the index before is to be ignored, until the next 0 or new_message."
+    ].join(" "),
+    example: Example.delta
   },
   {
     kind: "task_deleted",
@@ -72,6 +85,7 @@ export const recovery = [
   "The default namespace of Socket.IO, path `/socket.io/`. Each event has one argument.",
   "Clients that can use it get connection state recovery: their rooms and missed events come back within two minutes, and each event has a second argument, the offset to come back with.",
   "These are browsers, which send an `Origin` and a `User-Agent` that begins with `Mozilla/`, and clients that ask for it in the handshake: `auth: { recovery: true }`.",
+  "Pieces of messages that models are writing go to clients that ask for them in the handshake: `auth: { deltas: true }`. They have no offset, and are not recovered.",
   "A connection has to enter the namespace within 10 seconds, and may send packets of 64 kB until then, of 1 MB afterwards."
 ].join(" ")
 

@@ -109,6 +109,8 @@ export const summary = {
   parentId: null
 }
 
+export const delta = { taskId: id, index: 0, kind: "text", text: "I'll open the browser and look up" }
+
 export const usage = {
   calls: [
     {

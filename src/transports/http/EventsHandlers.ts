@@ -15,10 +15,16 @@ const heartbeat = "15 seconds"
 /** Milliseconds after which a client that was cut off reconnects. */
 const retryAfter = 1_000
 
-const block = (item: FeedItem): string =>
-  item._tag === "Event"
-    ? `id: ${item.position}\nevent: ${item.event.kind}\ndata: ${payloadText(item.event)}\n\n`
-    : `id: ${item.position}\nevent: gap\ndata: null\n\n`
+const block = (item: FeedItem): string => {
+  switch (item._tag) {
+    case "Event":
+      return `id: ${item.position}\nevent: ${item.event.kind}\ndata: ${payloadText(item.event)}\n\n`
+    case "Delta":
+      return `id: ${item.position}\nevent: message_delta\ndata: ${JSON.stringify(item.delta)}\n\n`
+    case "Gap":
+      return `id: ${item.position}\nevent: gap\ndata: null\n\n`
+  }
+}
 
 interface Request {
   readonly params?: { readonly id: TaskId }
