@@ -79,7 +79,7 @@ export const toTurns = (conversation: Conversation, reader: Reader): Rendered =>
       const isOwn = wrote(entry, reader)
       const reply = entry.content.flatMap((block): ReadonlyArray<ContentBlock> => {
         if (!isOfAssistant(block) || (isReasoning(block) && !isReadable)) return []
-        return block.type === "tool_use" ? shownCall(block, isOwn, seen, usedIds) : [block]
+        return block.type === "tool_use" ? shownCall(block, isOwn, reader, seen, usedIds) : [block]
       })
       add("assistant", reply)
       heard.push(
@@ -172,11 +172,13 @@ const isOfAssistant = (block: ContentBlock): boolean =>
 const shownCall = (
   block: ToolUseBlock,
   isOwn: boolean,
+  { provider }: Reader,
   seen: Map<string, string>,
   usedIds: Set<string>
 ): ReadonlyArray<ToolUseBlock> => {
   if (seen.has(block.id)) return []
-  let id = isOwn ? block.id : idForOthers(block.id)
+  // The vendors' own ids are plain; one that is not was made up by what stands before them, and they refuse it.
+  let id = isOwn && (provider === "proxy" || isPlain(block.id)) ? block.id : idForOthers(block.id)
   for (let suffix = 2; usedIds.has(id); suffix++) id = idForOthers(`${block.id} ${suffix}`)
   usedIds.add(id)
   seen.set(block.id, id)
@@ -189,6 +191,8 @@ const shownCall = (
   presentable.set(block, { id, isOwn, shown })
   return [shown]
 }
+
+const isPlain = (id: string): boolean => /^[A-Za-z0-9_-]{1,64}$/.test(id)
 
 /**
  * Nine letters and digits are all that Mistral takes (mistral-common, `InvalidToolCallIdException`), and the other providers take them, too.
