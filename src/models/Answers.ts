@@ -42,7 +42,7 @@ export const decodeAnswer = <S extends Schema.Constraint & { readonly DecodingSe
 /** Characters of an answer in an error: more than is shown of it once the service's own keys are taken out, as a part of one is not found. */
 const quoted = 4_096
 
-/** An answer that can't be read. `whose`: "OpenAI's". A text that is neither a page nor a stream came from a connection that broke off, and has no shape. */
+/** An answer that can't be read. `whose`: "OpenAI's". A text that is no web page came from a connection that broke off, and has no shape. */
 export const unexpectedShape = (whose: string, answer: unknown): ModelError => {
   const json = boundedAnswer(answer)
   const shown = shortened(withoutKeys(typeof json === "string" ? json : JSON.stringify(json)), quoted)
@@ -56,8 +56,7 @@ export const unexpectedShape = (whose: string, answer: unknown): ModelError => {
 }
 
 const kindOf = (words: string): string | undefined => {
-  if (/^\s*<(!doctype|html|head|body)/i.test(words)) return "a web page (HTML)"
-  return /^\s*(data|event):/.test(words) ? "an event stream (SSE)" : undefined
+  return /^\s*<(!doctype|html|head|body)/i.test(words) ? "a web page (HTML)" : undefined
 }
 
 const shapeOf = (json: Schema.Json, shown: string): string =>

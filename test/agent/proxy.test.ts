@@ -157,17 +157,21 @@ layer(
     )
   }
 
-  const others: Readonly<Record<string, readonly [text: string, type: string]>> = {
-    "a web page": ["<!doctype html><html></html>", "text/html"],
-    "an event stream": ['data: {"choices":[]}\n\ndata: [DONE]\n\n', "text/event-stream"]
+  const others: Readonly<Record<string, readonly [text: string, type: string, words: string]>> = {
+    "a web page": ["<!doctype html><html></html>", "text/html", "a web page"],
+    "a stream without an answer": [
+      'data: {"choices":[]}\n\ndata: [DONE]\n\n',
+      "text/event-stream",
+      'an unexpected shape: {"choices":[]}'
+    ]
   }
-  for (const [name, [raw, type]] of Object.entries(others)) {
+  for (const [name, [raw, type, words]] of Object.entries(others)) {
     test.effect(`${name} in place of an answer fails the task after three tries`, () =>
       Effect.gen(function* () {
         const proxy = yield* start
         proxy.setDefault({ raw, headers: { "content-type": type } })
         const id = yield* createTask(name, model(name))
-        assert.include((yield* untilStatus(id, "FAILED")).error ?? "", name)
+        assert.include((yield* untilStatus(id, "FAILED")).error ?? "", words)
         // The first try asks below /v1, too.
         assert.strictEqual(proxy.requests.length, 4)
       })
