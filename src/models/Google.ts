@@ -63,7 +63,7 @@ export const make = (options: {
       ({ ApiError }) =>
         (cause: unknown): boolean =>
           cause instanceof ApiError &&
-          ((unknownMethod.has(cause.status) && !/models\/\S+ is not found/.test(cause.message)) ||
+          ((unknownMethod.has(cause.status) && !isGooglesOwn.test(cause.message)) ||
             (cause.status < 500 && isStreamRefused(cause.message)))
     )
     /** Names of models that are not streamed. */
@@ -127,8 +127,11 @@ const toParams = (request: ModelRequest, model: string, enums: Enums, abortSigna
   }
 })
 
-/** What gateways answer that have no method to stream. Google itself says of which model there is none. */
+/** What gateways answer that have no method to stream. */
 const unknownMethod = new Set([404, 405, 501])
+
+/** Google's errors name their status (google.rpc.Code); one of a model that there is none of is final. */
+const isGooglesOwn = /"status":\s*"NOT_FOUND"/
 
 /** The endpoint does not stream. */
 class StreamRefused extends Schema.TaggedError<StreamRefused>()("StreamRefused", {}) {}
