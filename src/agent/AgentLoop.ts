@@ -63,7 +63,8 @@ export class AgentLoop extends Context.Service<
               trace,
               confirmedAt: DateTime.toEpochMillis(claim.claimedAt),
               isProblemShown: claim.task.error !== null,
-              hasRecovered: claim.failures === 0
+              hasRecovered: claim.failures === 0,
+              effort: null
             })
           ),
           Effect.catchCauseIf(Cause.hasDies, (cause) => trace.step(breakOff(claim.lease, cause))),

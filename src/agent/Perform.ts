@@ -1,14 +1,15 @@
 import { Clock, Effect, Option, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
 import { Analytics } from "../analytics/Analytics.ts"
+import { Settings } from "../config/Settings.ts"
 import { transaction } from "../database/DatabaseRetry.ts"
+import type { Effort } from "../domain/Task.ts"
 import type { DatabaseUnavailable, TaskNotFound } from "../domain/TaskErrors.ts"
 import { Drafts } from "../events/Drafts.ts"
 import { Conversations } from "../messages/Conversations.ts"
 import { measure, metrics } from "../observability/Metrics.ts"
 import type { Claim } from "../tasks/Claims.ts"
 import type { Lease, LeaseLost } from "../tasks/Lease.ts"
-import { makeEffortOf } from "../tasks/TaskEffort.ts"
 import { type Outcome, TaskRuns } from "../tasks/TaskRuns.ts"
 import { Usage } from "../tasks/Usage.ts"
 import { type Checkpoint, makeCheckpoint } from "./Checkpoint.ts"
@@ -33,6 +34,8 @@ export interface Run {
   isProblemShown: boolean
   /** Earlier runs that broke off do not count any more. */
   hasRecovered: boolean
+  /** What the row said last of how much the model shall think. */
+  effort: Effort | null
 }
 
 type Of<Tag extends Command["_tag"]> = Extract<Command, { readonly _tag: Tag }>
@@ -64,7 +67,10 @@ export const makePerform = Effect.gen(function* () {
     const { lease } = claim
     switch (command._tag) {
       case "Load":
-        return Effect.map(conversations.load(lease.taskId), (conversation) => seen({ _tag: "Loaded", conversation }))
+        return Effect.map(conversations.load(lease.taskId), ({ conversation, effort }) => {
+          run.effort = effort
+          return seen({ _tag: "Loaded", conversation })
+        })
       case "Recall":
         return Effect.map(journal.recall(claim, command.reply), (answers) => seen({ _tag: "Recalled", answers }))
       case "WriteFiles":
@@ -127,7 +133,9 @@ const makeSteps = Effect.fnUntraced(function* (checkpoint: Checkpoint) {
     if (!run.hasRecovered) yield* runs.recovered(lease)
     run.hasRecovered = true
     run.confirmedAt = yield* Clock.currentTimeMillis
-    return yield* conversations.since(lease, after, own)
+    const { effort, entries } = yield* conversations.since(lease, after, own)
+    run.effort = effort
+    return entries
   })
 
   /** Between the database's word that the task is still ours and the model's call there must be no time to be frozen in. */
@@ -151,7 +159,7 @@ const makeAsking = Effect.gen(function* () {
   const drafts = yield* Drafts
   const models = yield* ModelCalls
   const runs = yield* TaskRuns
-  const effortOf = yield* makeEffortOf
+  const { effort } = yield* Settings
 
   /** Does not ask on behalf of a task that has moved on while this process was frozen: that would be paid for nothing. */
   const confirm = Effect.fnUntraced(function* (run: Run) {
@@ -185,7 +193,7 @@ const makeAsking = Effect.gen(function* () {
 
   const reply = Effect.fnUntraced(function* (run: Run, { conversation }: Of<"AskModel">) {
     const { lease, task } = run.claim
-    const asking = { ...task, effort: yield* effortOf(task.id) }
+    const asking = { ...task, effort: run.effort ?? Option.getOrUndefined(effort) }
     yield* confirm(run)
     const draft = yield* drafts.begin({ taskId: lease.taskId, userId: run.claim.userId })
     const answer = yield* patiently(run, (waiting) => models.reply(asking, conversation, draft, waiting))

@@ -174,7 +174,7 @@ const makeSettle = Effect.fnUntraced(function* ({ unsent }: Memory) {
     const state = yield* runs.controlState(taskId)
     const goesOn = Option.exists(state, ({ control, status }) => status === "RUNNING" && control === "ASSISTANT")
     if (Option.isNone(state) || goesOn) return
-    const open = openReply((yield* conversations.load(taskId)).entries)
+    const open = openReply((yield* conversations.load(taskId)).conversation.entries)
     if (Option.isNone(open)) return
     const reply = open.value
     const journal = yield* conversations.executions(reply.id)

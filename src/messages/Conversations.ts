@@ -3,7 +3,7 @@ import { SqlClient } from "effect/sql"
 import { repeatable } from "../database/DatabaseRetry.ts"
 import type { Conversation } from "../domain/Conversation.ts"
 import type { MessageId } from "../domain/Message.ts"
-import type { TaskId } from "../domain/Task.ts"
+import { Effort, type TaskId } from "../domain/Task.ts"
 import { type Lease, LeaseLost, ownedTask } from "../tasks/Lease.ts"
 import { makeAgentMessages } from "./AgentMessages.ts"
 import { decodeEntries, entryColumns, entryTables } from "./EntryRows.ts"
@@ -18,19 +18,23 @@ export class Conversations extends Context.Service<Conversations>()("bytebot/Con
     const [columns, tables] = [sql.literal(entryColumns), sql.literal(entryTables)]
 
     return {
+      /** The conversation, and how much the task's model shall think; null where the task does not say. */
       load: Effect.fn("Conversations.load")(function* (taskId: TaskId) {
         yield* Effect.annotateCurrentSpan({ "task.id": taskId })
-        const [summaries, rows] = yield* Effect.all([
-          sql`SELECT "id", "content" FROM "Summary" WHERE "taskId" = ${taskId} ORDER BY "createdAt" DESC, "id" DESC LIMIT 1`,
+        const [tasks, rows] = yield* Effect.all([
+          sql`SELECT t."effort", s."id", s."content" FROM "Task" t LEFT JOIN "Summary" s ON s."taskId" = t."id" WHERE t."id" = ${taskId}
+            ORDER BY s."createdAt" DESC, s."id" DESC LIMIT 1`,
           sql`SELECT ${columns} FROM ${tables} WHERE m."taskId" = ${taskId} AND m."summaryId" IS NULL ORDER BY m."createdAt", m."position"`
         ])
-        return {
-          summary: Option.fromNullishOr((yield* decodeSummaries(summaries))[0]),
+        const [task] = yield* decodeTasks(tasks)
+        const conversation: Conversation = {
+          summary: Option.filter(Option.fromNullishOr(task), isSummary),
           entries: yield* decodeEntries(rows)
-        } satisfies Conversation
+        }
+        return { conversation, effort: task?.effort ?? null }
       }, repeatable),
 
-      /** Messages after the position but for the caller's own ones, oldest first, as long as the lease owns the task. */
+      /** Messages after the position but for the caller's own ones, oldest first, and the effort, as long as the lease owns the task. */
       since: Effect.fn("Conversations.since")(function* (
         lease: Lease,
         position: bigint,
@@ -39,11 +43,12 @@ export class Conversations extends Context.Service<Conversations>()("bytebot/Con
         yield* Effect.annotateCurrentSpan({ "task.id": lease.taskId })
         const rows = yield* sql`
           WITH own AS (${seenOwned(lease)})
-          SELECT ${columns} FROM own LEFT JOIN (${tables}) ON m."taskId" = own."id" AND m."position" > ${position}
+          SELECT own."effort", ${columns} FROM own LEFT JOIN (${tables}) ON m."taskId" = own."id" AND m."position" > ${position}
             AND m."id" <> ALL(string_to_array(${own.join(",")}, ','))
           ORDER BY m."position"`
-        if (rows[0] === undefined) return yield* new LeaseLost({ taskId: lease.taskId })
-        return rows[0].id === null ? [] : yield* decodeEntries(rows)
+        const [first] = yield* decodeEfforts(rows)
+        if (first === undefined) return yield* new LeaseLost({ taskId: lease.taskId })
+        return { effort: first.effort, entries: rows[0]?.id === null ? [] : yield* decodeEntries(rows) }
       }, repeatable),
 
       summarize: makeSummarize(sql),
@@ -55,6 +60,10 @@ export class Conversations extends Context.Service<Conversations>()("bytebot/Con
   static readonly layer = Layer.effect(Conversations, Conversations.make)
 }
 
-const decodeSummaries = Schema.decodeUnknownEffect(
-  Schema.Array(Schema.Struct({ id: Schema.String, content: Schema.String }))
+const efforts = { effort: Schema.NullOr(Effort) }
+const decodeEfforts = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct(efforts)))
+const Summarised = Schema.Struct({ ...efforts, id: Schema.String, content: Schema.String })
+const isSummary = Schema.is(Summarised)
+const decodeTasks = Schema.decodeUnknownEffect(
+  Schema.Array(Schema.Union([Summarised, Schema.Struct({ ...efforts, id: Schema.Null })]))
 )

@@ -20,10 +20,10 @@ export class LeaseLost extends Schema.TaggedError<LeaseLost>()("LeaseLost", { ta
   }
 }
 
-/** The id of a task as long as the lease owns it: `owned` locks the task for the rest of the transaction, `seenOwned` only looks. */
+/** The id and the effort of a task as long as the lease owns it: `owned` locks the task for the rest of the transaction, `seenOwned` only looks. */
 export const ownedTask = (sql: SqlClient.SqlClient) => {
   const seenOwned = (lease: Lease) => sql`
-    SELECT t."id" FROM "Task" t JOIN "TaskRun" r ON r."taskId" = t."id"
+    SELECT t."id", t."effort" FROM "Task" t JOIN "TaskRun" r ON r."taskId" = t."id"
     WHERE t."id" = ${lease.taskId} AND r."epoch" = ${lease.epoch} AND t."status" = 'RUNNING' AND t."control" = 'ASSISTANT'`
   return { seenOwned, owned: (lease: Lease) => sql`${seenOwned(lease)} FOR NO KEY UPDATE OF t, r` }
 }

@@ -16,7 +16,8 @@ it.live("models: the built-in list is answered at once, then what the provider l
   Effect.gen(function* () {
     const model = yield* Anthropic.scoped({ models: ["claude-next", "claude-opus-5-5"] })
     const { url } = yield* startService({ ANTHROPIC_API_KEY: "any", ANTHROPIC_BASE_URL: model.url })
-    assert.deepStrictEqual(model.ledger, [])
+    // The key is tried once at the start.
+    assert.isAtMost(model.ledger.length, 1)
     assert.include(yield* namesAt(url), "claude-sonnet-5-5")
     const listed = yield* until(
       "the provider's list",
@@ -41,6 +42,7 @@ it.live("models: a provider that does not answer keeps its built-in list; BYTEBO
       BYTEBOT_MODELS: '[{"provider": "anthropic", "name": "only-this"}]'
     })
     assert.deepStrictEqual(yield* namesAt(fixed.url), ["only-this"])
-    assert.deepStrictEqual(model.ledger, [])
+    // The key is tried once at the start.
+    assert.isAtMost(model.ledger.length, 1)
   }).pipe(Effect.scoped)
 )
