@@ -18,9 +18,18 @@ export class TooManyOpen extends Schema.TaggedError<TooManyOpen>()(
   { httpApiStatus: 429 }
 ) {}
 
-/** As many large bodies and answers are in memory as may be; trying again later makes sense (503). */
-export class ServiceBusy extends Schema.TaggedError<ServiceBusy>()("ServiceBusy", {}, { httpApiStatus: 503 }) {
+/**
+ * As many large bodies and answers are in memory as may be; trying again later makes sense (503). With `answerBytes`, the answer to an RPC call
+ * has more than `most` bytes: REST sends it in pieces.
+ */
+export class ServiceBusy extends Schema.TaggedError<ServiceBusy>()(
+  "ServiceBusy",
+  { answerBytes: Schema.optionalKey(Schema.Int), most: Schema.optionalKey(Schema.Int) },
+  { httpApiStatus: 503 }
+) {
   override get message(): string {
-    return "The service handles as many large requests as it can: try again later"
+    return this.answerBytes === undefined
+      ? "The service handles as many large requests as it can: try again later"
+      : `The answer has ${this.answerBytes} bytes, over RPC at most ${this.most}: ask for a smaller page, or by REST`
   }
 }

@@ -2,7 +2,7 @@ import type { Duplex } from "node:stream"
 import { Array as Arr, Context, Effect, Layer, Scope, Semaphore } from "effect"
 import type { Headers } from "effect/http"
 import { Socket } from "effect/socket"
-import { TooManyOpen } from "../domain/LimitErrors.ts"
+import { ServiceBusy, TooManyOpen } from "../domain/LimitErrors.ts"
 import type { Reserve } from "../tasks/TaskRow.ts"
 import { AddressConnections } from "./AddressConnections.ts"
 import { maxBodyBytes } from "./http/BodyBytes.ts"
@@ -41,6 +41,9 @@ export interface RpcConnection {
 export const CurrentConnection = Context.Reference<RpcConnection | undefined>("bytebot/CurrentConnection", {
   defaultValue: () => undefined
 })
+
+/** Bytes: an answer is one message, and in memory several times while it is made. */
+const largestAnswer = 16 * 1024 * 1024
 
 /** Asked before a large answer to the current call is read into memory; it waits until there is room. */
 export const CurrentReserve = Context.Reference<Reserve>("bytebot/CurrentReserve", {
@@ -98,8 +101,10 @@ export class RpcConnections extends Context.Service<
             yield* output.room
             const lease = yield* answers.scoped
             const scope = yield* Effect.scope
-            const reserve: Reserve = (bytes) =>
-              bytes <= leastPiece
+            const reserve: Reserve = (bytes) => {
+              if (bytes > largestAnswer)
+                return Effect.fail(new ServiceBusy({ answerBytes: bytes, most: largestAnswer }))
+              return bytes <= leastPiece
                 ? Effect.void
                 : large
                     .takeScoped(1)
@@ -108,6 +113,7 @@ export class RpcConnections extends Context.Service<
                       Effect.andThen(lease.await(2 * bytes, roomTimeout)),
                       Effect.provideService(Scope.Scope, scope)
                     )
+            }
             // A turn of the event loop works on that many calls at most.
             return yield* runningInAll.withPermit(
               Effect.andThen(Effect.yieldNow, Effect.provideService(call, CurrentReserve, reserve))
