@@ -8,6 +8,8 @@ const list = (value: unknown): ReadonlyArray<unknown> => (Array.isArray(value) ?
  * one part, to which its signature belongs, also where that comes with an empty text at the end.
  */
 export class GoogleStream {
+  private chunks = 0
+  private hasCandidates = false
   private answered: Fields = {}
   private candidate: Fields = {}
   private readonly parts: Array<Fields> = []
@@ -19,6 +21,8 @@ export class GoogleStream {
 
   add(given: unknown): void {
     const { candidates, ...chunk } = fieldsOf(given)
+    this.chunks += 1
+    this.hasCandidates ||= candidates !== undefined
     this.answered = { ...this.answered, ...withoutAbsent(chunk) }
     const { content, ...candidate } = fieldsOf(list(candidates)[0])
     this.candidate = { ...this.candidate, ...withoutAbsent(candidate) }
@@ -27,8 +31,9 @@ export class GoogleStream {
     }
   }
 
-  /** Undefined before the end: its last chunk gives the reason, or says why there is none. */
+  /** Undefined before the end: its last chunk gives the reason, or says why there is none. Chunks of another shape are answered as they are. */
   answer(): unknown {
+    if (this.chunks > 0 && !this.hasCandidates && this.answered.promptFeedback === undefined) return this.answered
     if (this.candidate.finishReason === undefined && this.answered.promptFeedback === undefined) return undefined
     const isCandidate = Object.keys(this.candidate).length > 0
     const content = { role: "model", parts: this.parts }
