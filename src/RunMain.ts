@@ -22,7 +22,7 @@ export const keepHeapSmall = (): void => {
 /** One Ctrl-C may arrive twice, from the terminal and from npm; ms. */
 const sameSignal = 200
 
-/** Whoever says it twice does not want to wait: the process ends as if the signal had killed it. */
+/** A second signal means that its sender does not want to wait: the process ends as if the signal had killed it. */
 export const endAtSecondSignal = (): void => {
   let first: number | undefined
   for (const [signal, number] of [

@@ -19,7 +19,7 @@ const [announceEvery, believedFor] = [Duration.seconds(3), 10_000]
 /** Deltas that wait to be told to other replicas; those beyond are lost to them. */
 const outboxCapacity = 1_000
 
-/** A delta, and the user whose task it is of; null: nobody's. */
+/** A delta, and the owner of its task; null: it has none. */
 export const OwnedDelta = Schema.Struct({ ...MessageDelta.fields, userId: Schema.NullOr(Schema.String) })
 export interface OwnedDelta extends Schema.Schema.Type<typeof OwnedDelta> {}
 

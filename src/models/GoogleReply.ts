@@ -77,7 +77,7 @@ const judge = (answer: Answer, given: unknown): Effect.Effect<ModelReply, ModelE
 }
 
 /**
- * A part's signature is stored as a thinking block in front of the part's own block, so that blocks look the same whoever made them.
+ * A part's signature is stored as a thinking block in front of the part's own block, so that blocks look the same for every provider.
  * Thoughts without a signature are of no use later and left out.
  */
 const toBlocks = (parts: ReadonlyArray<Part>): ReadonlyArray<ContentBlock> => {

@@ -11,8 +11,8 @@ const [freshFor, quietFor] = [Duration.toMillis("1 hour"), Duration.toMillis("5 
 const patience = Duration.seconds(30)
 
 /**
- * The built-in models of the given providers, brought up to date by what the providers' endpoints list. Nobody waits for that: whoever
- * asks gets what is known, and an old list is renewed in the background until the scope closes. A provider that gives no list keeps
+ * The built-in models of the given providers, brought up to date by what the providers' endpoints list. A caller
+ * gets what is known at once, and an old list is renewed in the background until the scope closes. A provider that gives no list keeps
  * the one it has.
  */
 export const offeredModels = Effect.fnUntraced(function* (of: typeof providers) {

@@ -16,7 +16,7 @@ export class OpenAIProblem extends Schema.TaggedError<OpenAIProblem>()("OpenAIPr
   retryAfter: Schema.optionalKey(Schema.Finite)
 }) {}
 
-/** Whether the endpoint refuses the request, whoever asks and whenever. */
+/** Whether the endpoint refuses the request itself, for every caller and at any time. */
 export const isRefusal = ({ status = 0 }: OpenAIProblem): boolean => [400, 404, 405, 415, 422, 501].includes(status)
 
 const Field = Schema.optionalKey(Schema.Unknown)

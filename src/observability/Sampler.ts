@@ -24,7 +24,7 @@ export const samplerOf = (settings: Pick<SettingsValues, "otelTracesSampler" | "
 }
 
 /**
- * The same for everybody who sees the trace: the last 56 bits of its id are random (W3C Trace Context, level 2) and are compared with the
+ * The same for all services that see the trace: the last 56 bits of its id are random (W3C Trace Context, level 2) and are compared with the
  * ratio's threshold (OpenTelemetry, "TraceState: Probability Sampling"). Of them, the 52 that a number holds are enough.
  */
 const isWithin = (traceId: string, ratio: number): boolean =>

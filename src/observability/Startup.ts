@@ -4,7 +4,7 @@ import { Context, Effect, Layer } from "effect"
 export class Startup extends Context.Service<
   Startup,
   {
-    /** In words, for whoever asks whether the service is ready. */
+    /** In words, for answers that say the service is not ready. */
     readonly reason: Effect.Effect<string>
     readonly wait: (reason: string) => Effect.Effect<void>
   }

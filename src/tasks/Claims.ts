@@ -14,7 +14,7 @@ import { makeRefusedClaims } from "./RefusedClaims.ts"
 /** A claimed task; a reply stored before `interruptedAt` (UTC) belongs to a run that was broken off, its open tools are not to be run. */
 export interface Claim {
   readonly task: Task
-  /** Whose task it is; null: nobody's. */
+  /** The task's owner; null: it has none. */
   readonly userId: string | null
   readonly lease: Lease
   /** Just before it was claimed (UTC). */

@@ -27,7 +27,7 @@ const eventsPage = `<!doctype html>
 <style>body{font:16px/1.5 system-ui,sans-serif;max-width:50rem;margin:2rem auto;padding:0 1rem}pre{background:#8881;padding:1rem;overflow:auto}td{padding:.2rem 1rem .2rem 0}</style>
 <h1>Events</h1>
 <p>Socket.IO, path <code>/socket.io/</code>, default namespace. Events follow the commit that caused them, and come in the order of the commits.
-The same events are at <code>GET /events</code> and <code>GET /tasks/:id/events</code> as Server-Sent Events, and as streams of <code>/rpc</code>; there, everybody gets message_delta.</p>
+The same events are at <code>GET /events</code> and <code>GET /tasks/:id/events</code> as Server-Sent Events, and as streams of <code>/rpc</code>; there, every watcher gets message_delta.</p>
 <table>${commandRows.join("")}</table>
 ${eventSections.join("\n")}
 ${gapSection}
