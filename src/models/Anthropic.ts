@@ -1,13 +1,13 @@
-import { type Duration, Effect, Redacted, Schema } from "effect"
+import { Effect, Redacted, Schema } from "effect"
 import type { Model } from "../domain/Model.ts"
+import { type Fields, fieldsOf, isStreamRefused, readAnswer } from "./AnswerStream.ts"
 import { decodeAnswer, unexpectedShape } from "./Answers.ts"
 import { toModelError } from "./AnthropicErrors.ts"
 import { toReply } from "./AnthropicReply.ts"
 import { defaultModel, toParams } from "./AnthropicRequest.ts"
-import { type Fields, fieldsOf, isStreamRefused, readAnswer } from "./AnswerStream.ts"
 import { AnthropicStream } from "./AnthropicStream.ts"
 import { boundedFetch, sdkTimeout } from "./BoundedFetch.ts"
-import { type LanguageModel, ModelError, type ModelRequest } from "./LanguageModel.ts"
+import { type LanguageModel, ModelError, type ModelRequest, type VendorOptions } from "./LanguageModel.ts"
 
 /** Platform documentation, "Messages: request size limits" and "Vision"; a part of the bytes is left for what is not ours. */
 const limits = {
@@ -18,12 +18,7 @@ const limits = {
 }
 
 /** Anthropic's Messages API through the official SDK, which is loaded when first used. */
-export const make = (options: {
-  readonly apiKey: Redacted.Redacted
-  readonly baseUrl: string | undefined
-  readonly headers: Redacted.Redacted<Readonly<Record<string, string>>>
-  readonly silence: Duration.Duration
-}) =>
+export const make = (options: VendorOptions) =>
   Effect.gen(function* () {
     const sdk = yield* Effect.cached(Effect.promise(() => import("@anthropic-ai/sdk")))
     const client = yield* Effect.cached(

@@ -1,13 +1,13 @@
-import { type Duration, Effect, Redacted, Schema } from "effect"
+import { Effect, Redacted, Schema } from "effect"
 import type { Model } from "../domain/Model.ts"
-import { decodeAnswer } from "./Answers.ts"
 import { isStreamRefused } from "./AnswerStream.ts"
+import { decodeAnswer } from "./Answers.ts"
 import { boundedFetch, sdkTimeout } from "./BoundedFetch.ts"
 import { toModelError } from "./GoogleErrors.ts"
 import { toReply } from "./GoogleReply.ts"
 import { toContents, toDeclaration, toThinking } from "./GoogleRequest.ts"
 import { asEventStream, GoogleStream } from "./GoogleStream.ts"
-import { type LanguageModel, ModelError, type ModelRequest } from "./LanguageModel.ts"
+import { type LanguageModel, ModelError, type ModelRequest, type VendorOptions } from "./LanguageModel.ts"
 
 /** For stored tasks that name no model. */
 const defaultModel = "gemini-4-argon"
@@ -26,12 +26,7 @@ const limits = {
 }
 
 /** Google's Gemini API through the official SDK, which is loaded when first used. */
-export const make = (options: {
-  readonly apiKey: Redacted.Redacted
-  readonly baseUrl: string | undefined
-  readonly headers: Redacted.Redacted<Readonly<Record<string, string>>>
-  readonly silence: Duration.Duration
-}) =>
+export const make = (options: VendorOptions) =>
   Effect.gen(function* () {
     const sdk = yield* Effect.cached(Effect.promise(() => import("@google/genai")))
     const client = yield* Effect.cached(

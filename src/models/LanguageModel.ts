@@ -1,10 +1,10 @@
-import { Context, type Effect, Schema } from "effect"
+import { Context, type Duration, type Effect, type Redacted, Schema } from "effect"
 import type { ContentBlock } from "../domain/ContentBlock.ts"
+import type { MessageDelta } from "../domain/MessageDelta.ts"
 import type { Model, ModelProvider } from "../domain/Model.ts"
 import type { TokenCounts } from "../domain/ModelCall.ts"
 import type { Effort } from "../domain/Task.ts"
 import type { Price } from "./ModelPrices.ts"
-import type { MessageDelta } from "../domain/MessageDelta.ts"
 
 /**
  * A turn of a valid conversation: turns alternate, the first is the user's, every tool_use is answered by the next turn.
@@ -102,6 +102,18 @@ export interface RequestLimits {
 export interface ListedModel extends Omit<Model, "contextWindow"> {
   readonly contextWindow: number | undefined
   readonly price?: Price | undefined
+}
+
+/** What calls of an endpoint need: headers of the settings, and the longest time without a byte. */
+export interface EndpointOptions {
+  readonly headers: Redacted.Redacted<Readonly<Record<string, string>>>
+  readonly silence: Duration.Duration
+}
+
+/** What calls of a vendor's own API need; undefined: the vendor's own URL. */
+export interface VendorOptions extends EndpointOptions {
+  readonly apiKey: Redacted.Redacted
+  readonly baseUrl: string | undefined
 }
 
 /** One provider's models; interruption aborts the call. */

@@ -1,13 +1,13 @@
-import { type Duration, Effect, Redacted, Ref, Schema } from "effect"
-import { decodeAnswer, unexpectedShape } from "./Answers.ts"
+import { Effect, Redacted, Ref, Schema } from "effect"
 import { isStreamRefused, readAnswer } from "./AnswerStream.ts"
-import type { Hear, LanguageModel, ModelRequest } from "./LanguageModel.ts"
+import { decodeAnswer, unexpectedShape } from "./Answers.ts"
+import type { Hear, LanguageModel, ModelRequest, VendorOptions } from "./LanguageModel.ts"
 import { isRefusal, toModelError } from "./OpenAIErrors.ts"
 import { defaultModel, fromListed } from "./OpenAIModels.ts"
 import { toReply } from "./OpenAIReply.ts"
 import { type Asked, type Body, toBody } from "./OpenAIRequest.ts"
-import { OpenAIStream } from "./OpenAIStream.ts"
 import { loadOpenAI } from "./OpenAISdk.ts"
+import { OpenAIStream } from "./OpenAIStream.ts"
 
 /**
  * The guide "Images and vision", in its older and narrower version: a request of 50 MB with 500 images. A part of the bytes is left for
@@ -20,12 +20,7 @@ const limits = {
 }
 
 /** OpenAI's Responses API through the official SDK, which is loaded when first used. Nothing is stored at OpenAI. */
-export const make = (options: {
-  readonly apiKey: Redacted.Redacted
-  readonly baseUrl: string | undefined
-  readonly headers: Redacted.Redacted<Readonly<Record<string, string>>>
-  readonly silence: Duration.Duration
-}) =>
+export const make = (options: VendorOptions) =>
   Effect.gen(function* () {
     const loaded = yield* Effect.cached(
       Effect.map(loadOpenAI("OpenAI's", options.silence), ({ clientOf, failed }) => ({

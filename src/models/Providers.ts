@@ -4,7 +4,7 @@ import { settingsTable } from "../config/SettingsTable.ts"
 import type { Model, ModelProvider } from "../domain/Model.ts"
 import * as Anthropic from "./Anthropic.ts"
 import * as Google from "./Google.ts"
-import type { LanguageModel } from "./LanguageModel.ts"
+import type { EndpointOptions, LanguageModel, VendorOptions } from "./LanguageModel.ts"
 import { offered } from "./ModelTable.ts"
 import * as OpenAI from "./OpenAI.ts"
 import * as Proxy from "./Proxy.ts"
@@ -31,53 +31,33 @@ export const headersFor = (
     onSome: (given) => Redacted.make(Redacted.value(given)[provider] ?? {})
   })
 
+const endpointOptions = (settings: SettingsValues, name: ModelProvider): EndpointOptions => ({
+  headers: headersFor(settings, name),
+  silence: settings.modelSilence
+})
+
+/** A vendor's own API, which wants a key. */
+const vendor = (
+  name: ModelProvider,
+  key: "anthropicApiKey" | "openaiApiKey" | "geminiApiKey",
+  baseUrl: "anthropicBaseUrl" | "openaiBaseUrl" | "geminiBaseUrl",
+  make: (options: VendorOptions) => Effect.Effect<LanguageModel>
+): Provider => ({
+  name,
+  needs: settingsTable[key].name,
+  key: settingsTable[key].name,
+  models: offered(name),
+  make: (settings) =>
+    Option.map(settings[key], (apiKey) =>
+      make({ apiKey, baseUrl: Option.getOrUndefined(settings[baseUrl]), ...endpointOptions(settings, name) })
+    )
+})
+
 /** The providers that this version can run. */
 export const providers: ReadonlyArray<Provider> = [
-  {
-    name: "anthropic",
-    needs: settingsTable.anthropicApiKey.name,
-    key: settingsTable.anthropicApiKey.name,
-    models: offered("anthropic"),
-    make: (settings) =>
-      Option.map(settings.anthropicApiKey, (apiKey) =>
-        Anthropic.make({
-          apiKey,
-          baseUrl: Option.getOrUndefined(settings.anthropicBaseUrl),
-          headers: headersFor(settings, "anthropic"),
-          silence: settings.modelSilence
-        })
-      )
-  },
-  {
-    name: "openai",
-    needs: settingsTable.openaiApiKey.name,
-    key: settingsTable.openaiApiKey.name,
-    models: offered("openai"),
-    make: (settings) =>
-      Option.map(settings.openaiApiKey, (apiKey) =>
-        OpenAI.make({
-          apiKey,
-          baseUrl: Option.getOrUndefined(settings.openaiBaseUrl),
-          headers: headersFor(settings, "openai"),
-          silence: settings.modelSilence
-        })
-      )
-  },
-  {
-    name: "google",
-    needs: settingsTable.geminiApiKey.name,
-    key: settingsTable.geminiApiKey.name,
-    models: offered("google"),
-    make: (settings) =>
-      Option.map(settings.geminiApiKey, (apiKey) =>
-        Google.make({
-          apiKey,
-          baseUrl: Option.getOrUndefined(settings.geminiBaseUrl),
-          headers: headersFor(settings, "google"),
-          silence: settings.modelSilence
-        })
-      )
-  },
+  vendor("anthropic", "anthropicApiKey", "anthropicBaseUrl", Anthropic.make),
+  vendor("openai", "openaiApiKey", "openaiBaseUrl", OpenAI.make),
+  vendor("google", "geminiApiKey", "geminiBaseUrl", Google.make),
   {
     name: "proxy",
     needs: settingsTable.llmProxyUrl.name,
@@ -88,8 +68,7 @@ export const providers: ReadonlyArray<Provider> = [
         Proxy.make({
           url,
           apiKey: Option.getOrUndefined(settings.llmProxyApiKey),
-          headers: headersFor(settings, "proxy"),
-          silence: settings.modelSilence
+          ...endpointOptions(settings, "proxy")
         })
       )
   }

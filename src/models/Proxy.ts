@@ -1,16 +1,16 @@
-import { Clock, type Duration, Effect, Option, Redacted, Schema } from "effect"
+import { Clock, Effect, Option, Redacted, Schema } from "effect"
 import { currentTraceparent, traceparentHeader } from "../observability/TraceParent.ts"
-import { decodeAnswer, unexpectedShape } from "./Answers.ts"
 import { type Assembly, readAnswer } from "./AnswerStream.ts"
-import type { LanguageModel, ListedModel, ModelError, ModelRequest } from "./LanguageModel.ts"
+import { decodeAnswer, unexpectedShape } from "./Answers.ts"
+import type { EndpointOptions, LanguageModel, ListedModel, ModelError, ModelRequest } from "./LanguageModel.ts"
 import type { OpenAIProblem } from "./OpenAIErrors.ts"
 import { loadOpenAI } from "./OpenAISdk.ts"
 import { toModelError } from "./ProxyErrors.ts"
 import { type Habits, learned, noHabits, streamingFields } from "./ProxyHabits.ts"
 import { fromOpenAIList } from "./ProxyModels.ts"
 import { toReply } from "./ProxyReply.ts"
-import { ProxyStream } from "./ProxyStream.ts"
 import { defaultModel, toBody } from "./ProxyRequest.ts"
+import { ProxyStream } from "./ProxyStream.ts"
 
 /** What the narrowest of the large providers behind a proxy takes; a local server may be set to less. */
 const limits = {
@@ -35,12 +35,9 @@ interface Place {
 const searchedAgainAfter = 60_000
 
 /** Any OpenAI-compatible endpoint (Chat Completions) through OpenAI's official SDK, which is loaded when first used. */
-export const make = (options: {
-  readonly url: string
-  readonly apiKey: Redacted.Redacted | undefined
-  readonly headers: Redacted.Redacted<Readonly<Record<string, string>>>
-  readonly silence: Duration.Duration
-}) =>
+export const make = (
+  options: EndpointOptions & { readonly url: string; readonly apiKey: Redacted.Redacted | undefined }
+) =>
   Effect.gen(function* () {
     const places = new Map<string, Place>()
     const habits = new Map<string, Habits>()
