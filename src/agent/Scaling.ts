@@ -1,12 +1,11 @@
 import { Effect, Schema } from "effect"
 import { type ContentBlock, ImageBlock, type TextBlock, text } from "../domain/ContentBlock.ts"
 import type { Entry } from "../domain/Conversation.ts"
+import { loadSharp, opaquePixels, type Pixels, type Sharp } from "../messages/OpaquePixels.ts"
 import type { PictureLimits } from "../models/LanguageModel.ts"
 import { sizeInHead, sizeOf, standingFor } from "./Pictures.ts"
 
 /** Makes pictures fit a provider: scaled by sharp; without it, what the provider would refuse is left out with a sentence. */
-
-type Sharp = typeof import("sharp")["default"]
 
 /** Tries in turn until the picture is small enough: the side as a part of the best one, and whether it may lose detail. */
 const tries = [
@@ -21,12 +20,6 @@ const jpegQuality = 85
 /** A picture with more may take hundreds of megabytes to decode. */
 const mostPixels = 100_000_000
 
-/** Without the alpha channel, which desktops leave at 0, in a step of its own: a resize multiplies the colours by it first. */
-const decoded = (sharp: Sharp, bytes: Buffer) =>
-  Effect.tryPromise(() =>
-    sharp(bytes, { limitInputPixels: mostPixels, pages: 1 }).removeAlpha().raw().toBuffer({ resolveWithObject: true })
-  )
-
 const encoded = (sharp: Sharp, { data, info }: Pixels, side: number, isLossy: boolean) => {
   const resized = sharp(data, { raw: info }).resize({
     width: side,
@@ -37,12 +30,10 @@ const encoded = (sharp: Sharp, { data, info }: Pixels, side: number, isLossy: bo
   return Effect.tryPromise(() => (isLossy ? resized.jpeg({ quality: jpegQuality }) : resized.png()).toBuffer())
 }
 
-type Pixels = Effect.Success<ReturnType<typeof decoded>>
-
 /** Undefined where the picture can't be decoded, or not made small enough. */
 const scaled = Effect.fnUntraced(
   function* (sharp: Sharp, image: ImageBlock, limits: PictureLimits) {
-    const pixels = yield* decoded(sharp, Buffer.from(image.source.data, "base64"))
+    const pixels = yield* opaquePixels(sharp, Buffer.from(image.source.data, "base64"), mostPixels)
     const isPhoto = image.source.media_type === "image/jpeg"
     for (const { isLossy, part } of tries.slice(isPhoto ? 1 : 0)) {
       const result = yield* encoded(sharp, pixels, Math.round(limits.bestSide * part), isLossy)
@@ -130,11 +121,7 @@ const isFitting = ({ content }: Entry, { bestSide, bytes }: PictureLimits): bool
 
 /** The entries with pictures that fit the limits; those without a change stay the same objects. */
 export const makeFit = Effect.gen(function* () {
-  const loaded = Effect.map(
-    Effect.tryPromise(() => import("sharp")),
-    (module) => module.default
-  )
-  const sharp = yield* Effect.cached(Effect.orElseSucceed(loaded, () => undefined))
+  const sharp = yield* loadSharp
   const fitters = new Map<PictureLimits, Fitter>()
 
   return Effect.fnUntraced(function* (entries: ReadonlyArray<Entry>, limits: PictureLimits) {

@@ -1,5 +1,6 @@
-import { Context, Effect, Layer, Option, Semaphore } from "effect"
+import { Context, Effect, Layer, Semaphore } from "effect"
 import type { Picture } from "./Attachments.ts"
+import { loadSharp, opaquePixels } from "./OpaquePixels.ts"
 
 /** A decoded picture has 4 bytes a pixel; 50 million pixels are more than an 8K screen. */
 const largestInput = 50_000_000
@@ -7,18 +8,11 @@ const largestInput = 50_000_000
 /** Pictures of at most this width, in pixels, are previews. */
 const previewWidth = 640
 
-/** `sharp` is an optional dependency: without it pictures are shown as they are. */
-const loadSharp = Effect.tryPromise(() => import("sharp")).pipe(
-  Effect.map(({ default: sharp }) => sharp),
-  Effect.option,
-  Effect.cached
-)
-
-/** Pictures for eyes: small, and without the alpha channel that desktops leave at 0 (docs/contract/desktop.md), which browsers take for invisible. */
+/** Pictures for eyes: small, and without the alpha channel, which makes screenshots invisible in browsers. */
 export class ShownPictures extends Context.Service<
   ShownPictures,
   {
-    /** The picture as WebP, at most `width` pixels wide; as it is where it can't be decoded. */
+    /** The picture as WebP, at most `width` pixels wide; as it is where it can't be decoded, or `sharp` is not installed. */
     readonly shown: (picture: Picture, width: number) => Effect.Effect<Picture>
   }
 >()("bytebot/ShownPictures") {
@@ -29,18 +23,15 @@ export class ShownPictures extends Context.Service<
       const turns = yield* Semaphore.make(2)
       const shown = Effect.fn("ShownPictures.shown")(function* (picture: Picture, width: number) {
         const loaded = yield* sharp
-        if (Option.isNone(loaded)) return picture
-        const scaled = Effect.tryPromise(async () => {
-          const sharp = loaded.value
-          // In a step of its own: a resize multiplies the colours by alpha first.
-          const opaque = await sharp(picture.bytes, { limitInputPixels: largestInput, pages: 1 })
-            .removeAlpha()
-            .raw()
-            .toBuffer({ resolveWithObject: true })
-          const bytes = await sharp(opaque.data, { raw: opaque.info })
-            .resize({ width, withoutEnlargement: true })
-            .webp(width <= previewWidth ? { quality: 80, effort: 2 } : { nearLossless: true, quality: 80, effort: 1 })
-            .toBuffer()
+        if (loaded === undefined) return picture
+        const scaled = Effect.gen(function* () {
+          const { data, info } = yield* opaquePixels(loaded, picture.bytes, largestInput)
+          const resized = loaded(data, { raw: info }).resize({ width, withoutEnlargement: true })
+          const bytes = yield* Effect.tryPromise(() =>
+            resized
+              .webp(width <= previewWidth ? { quality: 80, effort: 2 } : { nearLossless: true, quality: 80, effort: 1 })
+              .toBuffer()
+          )
           return { bytes: new Uint8Array(bytes), type: "image/webp" }
         })
         return yield* turns.withPermit(scaled).pipe(
