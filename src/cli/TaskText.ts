@@ -3,6 +3,7 @@ import { DateTime, Option, Schema } from "effect"
 import { ContentBlock } from "../domain/ContentBlock.ts"
 import type { Message } from "../domain/Message.ts"
 import { finishedStatuses, type Task, type TaskStatus } from "../domain/Task.ts"
+import { resultText } from "../domain/TaskWords.ts"
 import type { WatchedEvent } from "../domain/WatchedEvent.ts"
 
 /** How tasks and events read on a terminal. `styleText` writes no colours where stdout is no terminal, or NO_COLOR is set. */
@@ -68,23 +69,15 @@ const answerHint = ({ id, status }: Task): ReadonlyArray<string> =>
       ]
     : []
 
-const decodeDescribed = Schema.decodeUnknownOption(Schema.Struct({ description: Schema.String }))
-
-/** Stored as {"description": "…"} by this service; older writers left other shapes. */
-const resultText = (result: Schema.Json): string =>
-  Option.match(decodeDescribed(result), {
-    onNone: () => JSON.stringify(result),
-    onSome: ({ description }) => description
-  })
-
 /** All that is known of a task but its conversation and its files. */
 export const taskDetails = (task: Task, now: number): ReadonlyArray<string> => {
+  const result = resultText(task)
   const instant = (name: string, at: DateTime.Utc | null) =>
     at === null ? [] : [`${name}: ${DateTime.formatIso(at)} (${ago(DateTime.toEpochMillis(at), now)})`]
   return [
     ...instant("created", task.createdAt),
     ...instant("completed", task.completedAt),
-    ...(task.result === null ? [] : [`result: ${resultText(task.result)}`]),
+    ...(result === null ? [] : [`result: ${result}`]),
     ...(task.error === null ? [] : [`error: ${task.error}`]),
     ...answerHint(task)
   ]
