@@ -1,5 +1,4 @@
 import { Link, useNavigate } from "@tanstack/react-router"
-import { useVirtualizer } from "@tanstack/react-virtual"
 import { DateTime } from "effect"
 import { Search } from "lucide-react"
 import { useRef } from "react"
@@ -12,6 +11,7 @@ import { useTasks } from "../tasks/useTasks.ts"
 import { StatusBadge } from "../ui/StatusBadge.tsx"
 import { ago, useNow } from "../ui/time.ts"
 import { useTitle } from "../ui/useTitle.ts"
+import { VirtualRows } from "../ui/VirtualRows.tsx"
 
 const Row = ({ now, task }: { readonly task: Task; readonly now: number }) => {
   const reason = taskReason(task, now)
@@ -68,32 +68,15 @@ const FilterBar = ({ filters, total }: { readonly filters: Filters; readonly tot
 
 const List = ({ tasks, now }: { readonly tasks: ReadonlyArray<Task>; readonly now: number }) => {
   const parent = useRef<HTMLDivElement>(null)
-  const virtual = useVirtualizer({
-    count: tasks.length,
-    getScrollElement: () => parent.current,
-    estimateSize: () => 60,
-    overscan: 12
-  })
   return (
     <div className="list" ref={parent} tabIndex={-1}>
-      <div style={{ height: virtual.getTotalSize() }}>
-        {virtual.getVirtualItems().map(({ index, key, start }) => {
-          const task = tasks[index]
-          return (
-            task && (
-              <div
-                key={key}
-                data-index={index}
-                ref={virtual.measureElement}
-                className="placed"
-                style={{ transform: `translateY(${start}px)` }}
-              >
-                <Row task={task} now={now} />
-              </div>
-            )
-          )
-        })}
-      </div>
+      <VirtualRows
+        items={tasks}
+        keyOf={({ id }) => id}
+        scrolled={parent}
+        estimate={60}
+        row={(task) => <Row task={task} now={now} />}
+      />
     </div>
   )
 }

@@ -1,4 +1,4 @@
-import { Effect, Option, Schedule, Schema } from "effect"
+import { Effect, Option, Predicate, Schedule, Schema } from "effect"
 import type { FormEvent } from "react"
 import { addressOf, Clients, runtime } from "./Clients.ts"
 import { useProgram } from "./useProgram.ts"
@@ -56,9 +56,6 @@ const whoAmI = Effect.promise(() =>
     .catch(() => null)
 ).pipe(Effect.map((json: unknown) => Option.getOrUndefined(Schema.decodeUnknownOption(User)(json))?.user.email))
 
-const isUnauthorized = (error: unknown): boolean =>
-  typeof error === "object" && error !== null && "_tag" in error && error._tag === "Unauthorized"
-
 /** Whether the page may ask the service, and as which user. */
 export const useSession = (): Session =>
   useProgram<Session>(
@@ -70,7 +67,10 @@ export const useSession = (): Session =>
         const user = yield* whoAmI
         update(() => ({ kind: "in", user, signOut }))
       }).pipe(
-        Effect.retry({ while: (error) => !isUnauthorized(error), schedule: Schedule.spaced("1 second") }),
+        Effect.retry({
+          while: (error) => !Predicate.isTagged(error, "Unauthorized"),
+          schedule: Schedule.spaced("1 second")
+        }),
         Effect.catch(() => Effect.sync(() => update(() => ({ kind: "signedOut" }))))
       ),
     "session"

@@ -1,4 +1,4 @@
-import { Effect, Fiber, Schedule, Stream } from "effect"
+import { Effect, Fiber, Predicate, Schedule, Stream } from "effect"
 import { useEffect, useState } from "react"
 import type { WatchedEvent } from "../../../src/domain/WatchedEvent.ts"
 import { Clients, runtime } from "./Clients.ts"
@@ -24,10 +24,7 @@ export const useProgram = <S>(
 
 /** What another try does not mend: the task is deleted, or the login has ended. */
 const isFinal = (error: unknown): boolean =>
-  typeof error === "object" &&
-  error !== null &&
-  "_tag" in error &&
-  (error._tag === "TaskNotFound" || error._tag === "Unauthorized")
+  Predicate.isTagged(error, "TaskNotFound") || Predicate.isTagged(error, "Unauthorized")
 
 const untilAnswered = Effect.gen(function* () {
   const { rpc } = yield* Clients
@@ -70,10 +67,6 @@ export const follow = <E, LoadError>(
 
 /** A sentence for a failure of the service. */
 export const sentenceOf = (error: unknown): string =>
-  typeof error === "object" &&
-  error !== null &&
-  "message" in error &&
-  typeof error.message === "string" &&
-  error.message !== ""
+  Predicate.hasProperty(error, "message") && typeof error.message === "string" && error.message !== ""
     ? error.message
     : "The service did not answer"

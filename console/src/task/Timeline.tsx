@@ -1,8 +1,8 @@
-import { useVirtualizer } from "@tanstack/react-virtual"
 import { Bot, Check, CircleAlert, Hand, LoaderCircle, User } from "lucide-react"
-import { useEffect, useRef } from "react"
+import { useRef } from "react"
 import type { ModelCall } from "../../../src/domain/ModelCall.ts"
 import { duration } from "../ui/time.ts"
+import { VirtualRows } from "../ui/VirtualRows.tsx"
 import { actionSentence } from "./actionWords.ts"
 import type { Action, Step } from "./timeline.ts"
 
@@ -96,44 +96,26 @@ interface TimelineProps {
 /** What was said and done, one entry per step; the selected one is kept in view. */
 export const Timeline = ({ calls, live, select, selected, steps }: TimelineProps) => {
   const parent = useRef<HTMLDivElement>(null)
-  const virtual = useVirtualizer({
-    count: steps.length,
-    getScrollElement: () => parent.current,
-    getItemKey: (index) => steps[index]?.key ?? index,
-    estimateSize: () => 110,
-    overscan: 8
-  })
-  useEffect(() => {
-    if (selected >= 0) virtual.scrollToIndex(selected, { align: "auto" })
-  }, [selected, virtual])
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard (WCAG 2.1.1)
     <section className="timeline" ref={parent} aria-label="Timeline" tabIndex={0}>
-      <div style={{ height: virtual.getTotalSize() }}>
-        {virtual.getVirtualItems().map(({ index, key, start }) => {
-          const step = steps[index]
-          return (
-            step && (
-              <div
-                key={key}
-                data-index={index}
-                ref={virtual.measureElement}
-                className="placed"
-                style={{ transform: `translateY(${start}px)` }}
-              >
-                <Entry
-                  step={step}
-                  index={index}
-                  selected={index === selected}
-                  live={live && index === steps.length - 1}
-                  call={calls.get(step.messageId)}
-                  select={select}
-                />
-              </div>
-            )
-          )
-        })}
-      </div>
+      <VirtualRows
+        items={steps}
+        keyOf={({ key }) => key}
+        scrolled={parent}
+        estimate={110}
+        kept={selected}
+        row={(step, index) => (
+          <Entry
+            step={step}
+            index={index}
+            selected={index === selected}
+            live={live && index === steps.length - 1}
+            call={calls.get(step.messageId)}
+            select={select}
+          />
+        )}
+      />
     </section>
   )
 }
