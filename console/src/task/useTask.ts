@@ -13,7 +13,6 @@ export interface TaskState {
   readonly messages: ReadonlyArray<Message>
   readonly usage: TaskUsage | undefined
   readonly events: ReadonlyArray<SeenEvent>
-  readonly loaded: boolean
   readonly problem: string | undefined
 }
 
@@ -29,7 +28,6 @@ const empty: TaskState = {
   messages: [],
   usage: undefined,
   events: [],
-  loaded: false,
   problem: undefined
 }
 
@@ -101,7 +99,6 @@ export const useTask = (id: TaskId): TaskState =>
             update((state) => ({ ...state, messages: withLater(loaded, state.messages) }))
             if (messages.length < pageSize) break
           }
-          update((state) => ({ ...state, loaded: true }))
           yield* usage
         })
         yield* follow(
@@ -109,7 +106,7 @@ export const useTask = (id: TaskId): TaskState =>
           load,
           (event) => {
             update((state) => afterEvent(state, event, Date.now()))
-            if (event._tag !== "NewMessage" || event.message.role === "ASSISTANT") runtime.runFork(usage)
+            if (event._tag === "NewMessage" && event.message.role === "ASSISTANT") runtime.runFork(usage)
           }
         )
       }).pipe(
