@@ -1,5 +1,5 @@
 import { type DateTime, Option } from "effect"
-import type { ContentBlock, ToolResultBlock, ToolUseBlock } from "./ContentBlock.ts"
+import type { ContentBlock, ToolUseBlock } from "./ContentBlock.ts"
 import type { MessageId } from "./Message.ts"
 import type { TokenCounts } from "./ModelCall.ts"
 import type { Role } from "./Task.ts"
@@ -41,12 +41,6 @@ export interface NewSummary {
   readonly content: string
   readonly parentId: string | null
   readonly through: bigint
-}
-
-/** What the journal holds of one tool_use, by its index in the reply: it was started; its result, once it ended. */
-export interface Execution {
-  readonly index: number
-  readonly result: ToolResultBlock | null
 }
 
 /** The tool_use blocks of a reply, in order. */

@@ -34,11 +34,6 @@ export interface Ownership {
   readonly generation: number
 }
 
-export interface TakenOwnership extends Ownership {
-  /** Replica of the worker that had it before; null: there was none. */
-  readonly previous: string | null
-}
-
 /** Another worker drives the desktop now, on another replica or after this one had lost its locks. */
 export class WorkerReplaced extends Schema.TaggedError<WorkerReplaced>()("WorkerReplaced", { desktop: Schema.String }) {
   override get message(): string {
