@@ -123,6 +123,22 @@ layer(AccountsStage.layer({ AUTH_ENABLED: "false" }), { timeout: "60 seconds", e
       }).pipe(Effect.scoped)
     )
 
+    test.effect("refuses an answer above 16 MB, which REST gives, and says so", () =>
+      Effect.gen(function* () {
+        const { send, sql, url } = yield* AccountsStage
+        const model = JSON.stringify({ provider: "anthropic", name: "m" })
+        yield* sql`INSERT INTO "Task" ("id", "description", "model", "status", "updatedAt")
+          VALUES ('large', ${"x".repeat(17 * megabyte)}, ${model}::jsonb, 'COMPLETED', now())`
+        const socket = yield* rpcSocket(url)
+        socket.send(call(1, "GetTask", { id: "large" }))
+        const [refused] = yield* exits(socket, 1)
+        assert.isTrue(decodes(refused, '"_tag":"ServiceBusy"'), JSON.stringify(refused))
+        assert.isTrue(decodes(refused, `"most":${16 * megabyte}`), JSON.stringify(refused))
+        assert.strictEqual((yield* send({}, "GET", "/tasks/large")).status, 200)
+        yield* sql`DELETE FROM "Task" WHERE "id" = 'large'`
+      }).pipe(Effect.scoped)
+    )
+
     test.effect("answers calls of any number that were sent at once, each once", () =>
       Effect.gen(function* () {
         const { url } = yield* AccountsStage
